@@ -1,0 +1,1 @@
+"""What everyone agrees on: the shape of everything that crosses a boundary. Imports nothing of ours."""
