@@ -40,7 +40,7 @@ _CONVERSIONS: dict[str, Conversion] = {
     "kpa": Conversion("pascals", 1000.0),
     "bar": Conversion("pascals", 100_000.0),
     "psi": Conversion("pascals", 6894.757293168361),
-    # Water at 4 °C, as ASHRAE and pint's inch_H2O_39F have it.
+    # Water at 4 °C, as ASHRAE and pint's inch_H2O_4C have it.
     "inh2o": Conversion("pascals", 249.08208),
     "in. w.c.": Conversion("pascals", 249.08208),
     "in.w.c.": Conversion("pascals", 249.08208),
