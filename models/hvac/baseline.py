@@ -1,0 +1,92 @@
+"""A unit's own healthy figures, learned from its first running hours, and how far it is from them now.
+
+Sizes differ from unit to unit, so a filter's pressure drop says nothing alone; the drop over the flow says much, once one
+knows what it was when the filter was clean. A figure is learned as the mean of its logarithm over good minutes, from the
+third minute of running on. It is given out after a few minutes, gets better for two running days, and then stands until
+maintenance. A minute that is far from what was learned so far is not learned: a fault is never absorbed at once, and a
+slow drift only by what it does within those two days.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from models.hvac.points import Floats, State
+from models.hvac.rules import Facts
+from models.hvac.settings import BaselineSettings
+
+
+class Figure(NamedTuple):
+    """One learned figure, as a logarithm; `apart` is how far a minute may be from it and still be learned."""
+
+    name: str
+    apart: float
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure("filter_pressure_per_flow", 0.15),
+    Figure("filter_pressure_per_flow_squared", 0.15),
+    Figure("speed_per_cube_root_power", 0.06),
+    Figure("flow_per_speed", 0.15),
+)
+B = len(FIGURES)
+_APART = np.array([figure.apart for figure in FIGURES])
+# A centrifugal fan's power at one speed is about 0.3 + 0.7 x of that at design flow, x the flow over design flow; healthy
+# units work around x = 0.85.
+_IDLE_SHARE, _USUAL_LOADING = 0.3, 0.85
+
+
+def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, Floats]:
+    """Learn from this minute, and compare it with what was learned before.
+
+    Returns:
+        Shape (m,) each, NaN where unknown: `filter_resistance_rise` (times the clean filter) and `fan_speed_excess` (share
+        by which the fan turns faster than its power and flow explain).
+    """
+    figures = _figures(facts)
+    rows = facts.rows
+    count, total = state["reference_count"][rows], state["reference_sum"][rows]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        learned = np.where(count > 0, total / count, np.nan)
+        near = (count < settings.minutes_min) | (np.abs(figures - learned) < _APART)
+    good = np.isfinite(figures) & near & (count < settings.minutes_max)
+    good &= (facts.running_seconds > settings.settle_seconds)[:, None]
+    state["reference_count"][rows] = count + good
+    state["reference_sum"][rows] = total + np.where(good, figures, 0)
+
+    away = np.where(count >= settings.minutes_min, figures - learned, np.nan)
+    per_flow, per_square, speed, loading = away.T
+    # Whether the drop grows with the flow or with its square is not known: only what both readings say counts.
+    rise = np.exp(np.minimum(per_flow, per_square))
+    relative = np.exp(loading)
+    power = (_IDLE_SHARE + (1 - _IDLE_SHARE) * _USUAL_LOADING * relative) / (
+        _IDLE_SHARE + (1 - _IDLE_SHARE) * _USUAL_LOADING
+    )
+    excess = np.exp(np.minimum(speed, speed + np.log(power) / 3)) - 1
+    return {"filter_resistance_rise": rise.astype(np.float32), "fan_speed_excess": excess.astype(np.float32)}
+
+
+def _figures(facts: Facts) -> npt.NDArray[np.float64]:
+    """The figures of this minute as logarithms, shape (m, B); NaN where the fan is off or a point is missing."""
+    flow = facts.of("supply_air_flow").astype(np.float64)
+    drop = facts.of("filter_differential_pressure").astype(np.float64)
+    speed = facts.of("supply_fan_speed_command").astype(np.float64)
+    power = facts.of("supply_fan_power").astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        moving = facts.running & (flow > 0.05) & (speed > 0.1)
+        log_flow = np.log(np.where(moving, flow, np.nan))
+        log_speed = np.log(np.where(moving, speed, np.nan))
+        log_drop = np.log(np.where(drop > 5, drop, np.nan))
+        log_power = np.log(np.where(power > 50, power, np.nan))
+    return np.stack(
+        [log_drop - log_flow, log_drop - 2 * log_flow, log_speed - log_power / 3, log_flow - log_speed], axis=1
+    )
+
+
+def forget(state: State, row: int) -> None:
+    """After maintenance: learn the unit anew."""
+    state["reference_count"][row] = 0
+    state["reference_sum"][row] = 0

@@ -1,0 +1,162 @@
+r"""The latch: an episode opens once when a fault is sure enough, and clears once when its evidence has stayed away.
+
+    probability  ___/‾‾‾‾‾‾‾\_/‾‾‾\________________________
+    episode         |opened                      |cleared         no second alert in between
+
+Edge and stream run the same latch over the same verdicts, so their alerts carry the same ids. One open episode a unit a
+family; while one is open, another family opens only on a confirmed rule that no open family explains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from models.contracts.messages import Severity
+from models.hvac.diagnose import SPEAKS_FOR, leading_rule, rule_name
+from models.hvac.families import FAMILIES, FAMILY_INDEX, FAMILY_TABLE
+from models.hvac.features import NEVER, State
+from models.hvac.settings import EpisodeSettings
+from models.hvac.verdicts import Verdicts
+
+MODEL_RULE = -2  # episode_rule of an episode that no rule but the model opened
+_CRITICAL_PROBABILITY = 0.5  # of a failure within a day
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeChange:
+    """One transition of one episode. `index` is the unit's place in the verdicts that caused it."""
+
+    row: int
+    transition: Literal["opened", "updated", "cleared"]
+    family: str
+    rule: str
+    severity: Severity
+    opened_at_ms: int
+    cleared_at_ms: int | None
+    index: int
+
+
+def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = None) -> list[EpisodeChange]:
+    """Move the latches of the units in these verdicts; what changed, in the order of the verdicts.
+
+    Works on `state`.
+    """
+    settings = settings or EpisodeSettings()
+    rows = verdicts.rows
+    probability = verdicts.fault_probability
+    is_open = state["episode_opened_at_ms"][rows] != NEVER
+    sure = np.where(probability >= settings.open_probability, state["episode_sure_minutes"][rows] + 1, 0)
+    quiet = state["episode_quiet_minutes"][rows] + (verdicts.family_visible & is_open)
+    quiet = np.where(probability < settings.clear_probability, quiet, 0)
+    state["episode_sure_minutes"][rows] = sure
+    state["episode_quiet_minutes"][rows] = quiet
+    opening = (sure >= settings.open_minutes) & ~is_open
+    clearing = is_open & (quiet >= settings.clear_minutes)
+    level = _severity_level(verdicts)
+    rising = is_open & ~clearing & (level > state["episode_level"][rows])
+    changes: list[EpisodeChange] = []
+    for index in np.flatnonzero((opening | clearing | rising).any(axis=1)):
+        changes += _change_unit(
+            state, verdicts, int(index), opening[index], clearing[index], rising[index], level[index]
+        )
+    return changes
+
+
+def _change_unit(
+    state: State,
+    verdicts: Verdicts,
+    index: int,
+    opening: npt.NDArray[np.bool_],
+    clearing: npt.NDArray[np.bool_],
+    rising: npt.NDArray[np.bool_],
+    level: npt.NDArray[np.int8],
+) -> list[EpisodeChange]:
+    """Transitions of one unit: what clears, what rises, then what opens, the most probable first."""
+    row, at_ms = int(verdicts.rows[index]), int(verdicts.minute_at_ms[index])
+    opened_at, rule_of = state["episode_opened_at_ms"][row], state["episode_rule"][row]
+    changes = []
+    for family in np.flatnonzero(clearing):
+        changes.append(_change(state, row, int(family), "cleared", index, at_ms))
+        _shut(state, row, int(family))
+    for family in np.flatnonzero(rising):
+        state["episode_level"][row, family] = level[family]
+        changes.append(_change(state, row, int(family), "updated", index, None))
+    confirmed = verdicts.rule_confirmed[index]
+    for family in sorted(np.flatnonzero(opening), key=lambda f: -verdicts.fault_probability[index, f]):
+        explained = SPEAKS_FOR[:, opened_at != NEVER].any(axis=1)
+        rule = leading_rule(confirmed & ~explained, int(family))
+        if rule < 0 and (opened_at != NEVER).any():
+            continue
+        opened_at[family] = at_ms
+        rule_of[family] = MODEL_RULE if rule < 0 else rule
+        state["episode_quiet_minutes"][row, family] = 0
+        state["episode_level"][row, family] = level[family]
+        changes.append(_change(state, row, int(family), "opened", index, None))
+    return changes
+
+
+def force_open(state: State, row: int, family: str, opened_at_ms: int) -> bool:
+    """Open an episode that another place saw first; False if that family is open here already."""
+    index = FAMILY_INDEX[family]
+    if state["episode_opened_at_ms"][row, index] != NEVER:
+        return False
+    state["episode_opened_at_ms"][row, index] = opened_at_ms
+    state["episode_rule"][row, index] = MODEL_RULE
+    state["episode_quiet_minutes"][row, index] = 0
+    state["episode_level"][row, index] = _base_level(index)
+    return True
+
+
+def close_all(state: State, row: int) -> None:
+    """After maintenance: no episode is open; nothing is reported as cleared."""
+    for family in range(len(FAMILIES)):
+        _shut(state, row, family)
+
+
+def _shut(state: State, row: int, family: int) -> None:
+    state["episode_opened_at_ms"][row, family] = NEVER
+    state["episode_rule"][row, family] = NEVER
+    state["episode_quiet_minutes"][row, family] = 0
+    state["episode_sure_minutes"][row, family] = 0
+    state["episode_level"][row, family] = 0
+
+
+def _change(
+    state: State,
+    row: int,
+    family: int,
+    transition: Literal["opened", "updated", "cleared"],
+    index: int,
+    cleared_at_ms: int | None,
+) -> EpisodeChange:
+    return EpisodeChange(
+        row=row,
+        transition=transition,
+        family=FAMILIES[family],
+        rule=rule_name(int(state["episode_rule"][row, family])),
+        severity=_LEVELS[int(state["episode_level"][row, family])],
+        opened_at_ms=int(state["episode_opened_at_ms"][row, family]),
+        cleared_at_ms=cleared_at_ms,
+        index=index,
+    )
+
+
+_LEVELS: tuple[Severity, ...] = ("info", "warning", "critical")
+
+
+def _base_level(family: int) -> int:
+    return _LEVELS.index(FAMILY_TABLE[family].severity)
+
+
+_BASE_LEVELS = np.array([_base_level(family) for family in range(len(FAMILIES))], dtype=np.int8)
+
+
+def _severity_level(verdicts: Verdicts) -> npt.NDArray[np.int8]:
+    """Severity of each family now, shape (m, F): its own, or critical when a failure within a day is likely."""
+    soon = verdicts.failure_probability[:, 0] >= _CRITICAL_PROBABILITY  # False for NaN
+    levels: npt.NDArray[np.int8] = np.where(soon[:, None], np.int8(_LEVELS.index("critical")), _BASE_LEVELS[None, :])
+    return levels
