@@ -405,6 +405,13 @@ def _fill_wide(wide: bytes, values: Floats) -> None:
         values[channel] = np.frombuffer(wide, dtype="<f4", count=n, offset=start + 2)
 
 
+def pack(message: frame_pb2.Frame) -> bytes:
+    """The bytes of a parsed message, checksum made anew: how a store keeps a decoded frame whole."""
+    message.ClearField("crc32c")
+    body = message.SerializeToString()
+    return body + _CHECKSUM_TAG + crc32c(body).to_bytes(4, "little")
+
+
 def mark_historical(payload: bytes) -> bytes:
     """The same frame marked as sent from a backlog: one field appended, the checksum made anew."""
     body = payload[:-_CHECKSUM_BYTES] + _HISTORICAL_FIELD
