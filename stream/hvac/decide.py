@@ -1,0 +1,118 @@
+"""What to say: episodes of faults become alert events, opened once and cleared once.
+
+A gateway that was alone may have opened an episode already: its alert opens it here under the same id, and if it is open
+here, nothing is said twice. What historical frames show becomes a retrospective alert, unless live state has it open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from models.contracts import frame_pb2, topics
+from models.contracts.messages import AlertEvent, EdgeAlert, alert_id_for
+from models.hvac import episodes
+from models.hvac.families import FAMILY_INDEX, FAMILY_TABLE
+from models.hvac.features import NEVER
+from models.hvac.monitor import RULES, Monitor, Verdicts, explain
+from stream.app import Output
+from stream.hvac.score import Scored, fault_probabilities, number, risks
+from stream.hvac.state import LIVE, EdgeAlerts, Wave
+from stream.table import State
+
+
+def decide(state: State, step: Scored | EdgeAlerts, monitor: Monitor) -> Iterator[Output]:
+    """Alert events and health of one scored step."""
+    if isinstance(step, EdgeAlerts):
+        for alert, equipment in step.alerts:
+            event = _take_edge_alert(state, alert, equipment)
+            if event is not None:
+                yield _output(event)
+        return
+    wave = step.wave
+    for verdicts, places in step.judged:
+        for change in episodes.decide(wave.table.columns, verdicts, monitor.settings.episodes):
+            if not wave.live and _is_open_live(state, wave, change):
+                continue
+            header = wave.batch.headers[wave.at[places[change.index]]]
+            yield _output(_event(wave, header, verdicts, change, monitor.version))
+    yield from step.health
+
+
+def _output(event: AlertEvent) -> Output:
+    return Output(topics.ALERTS, f"{event.site}/{event.unit}", event)
+
+
+def _event(
+    wave: Wave, header: frame_pb2.Frame, verdicts: Verdicts, change: episodes.EpisodeChange, model_version: str
+) -> AlertEvent:
+    family = FAMILY_TABLE[FAMILY_INDEX[change.family]]
+    return AlertEvent(
+        alert_id=alert_id_for(header.site, header.unit, change.rule, change.opened_at_ms),
+        transition=change.transition,
+        site=header.site,
+        gateway=header.gateway,
+        unit=header.unit,
+        equipment=wave.batch.layout.equipment,
+        family=change.family,
+        rule=change.rule,
+        severity=change.severity,
+        title=family.title,
+        opened_at_ms=change.opened_at_ms,
+        measured_at_ms=int(verdicts.minute_at_ms[change.index]),
+        cleared_at_ms=change.cleared_at_ms,
+        reasons=explain(verdicts, change.index),
+        checks=family.checks,
+        fault_probabilities=fault_probabilities(verdicts, change.index),
+        risks=risks(verdicts, change.index),
+        hours_to_failure=number(verdicts.hours_to_failure[change.index]),
+        retrospective=not wave.live,
+        model_version=model_version,
+    )
+
+
+def _is_open_live(state: State, wave: Wave, change: episodes.EpisodeChange) -> bool:
+    """Whether live state has this episode's family open: then history tells nothing new, until that is over."""
+    live = state.tables[LIVE]
+    row = live.find(wave.table.keys[change.row])
+    family = FAMILY_INDEX[change.family]
+    if row is None or live.columns["episode_opened_at_ms"][row, family] == NEVER:
+        return False
+    wave.table.columns["episode_opened_at_ms"][change.row, family] = NEVER
+    return True
+
+
+def _take_edge_alert(state: State, alert: EdgeAlert, equipment: str) -> AlertEvent | None:
+    """Open an episode that a gateway saw first; None when it is open, or when that minute was judged here already."""
+    if alert.transition != "opened":
+        return None  # the frames themselves clear an episode
+    live = state.tables[LIVE]
+    rows = live.rows([f"{alert.site}/{alert.unit}"])
+    live.touch(rows)
+    row, columns = int(rows[0]), live.columns
+    if alert.opened_at_ms <= int(columns["last_minute_at_ms"][row]):
+        return None
+    if not episodes.force_open(columns, row, alert.family, alert.opened_at_ms):
+        return None
+    # The rule belongs to the alert's id: it must be the same when the episode clears.
+    rule = RULES.index(alert.rule) if alert.rule in RULES else episodes.MODEL_RULE
+    family = FAMILY_INDEX[alert.family]
+    columns["episode_rule"][row, family] = np.int16(rule)
+    return AlertEvent(
+        alert_id=alert.alert_id,
+        transition="opened",
+        site=alert.site,
+        gateway=alert.gateway,
+        unit=alert.unit,
+        equipment=equipment,
+        family=alert.family,
+        rule=alert.rule,
+        severity=alert.severity,
+        title=FAMILY_TABLE[family].title,
+        opened_at_ms=alert.opened_at_ms,
+        measured_at_ms=alert.measured_at_ms,
+        reasons=alert.reasons,
+        checks=FAMILY_TABLE[family].checks,
+        model_version=alert.model_version,
+    )

@@ -1,0 +1,97 @@
+"""A worker as a process: topics, what the app needs beside its records, the event loop, signals, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from models.contracts import topics
+from models.contracts.exits import Exit
+from stream.app import StreamApp
+from stream.connection import connection, gives_producer_ids
+from stream.hvac.app import hvac, load_monitor
+from stream.hvac.layouts import Layouts
+from stream.runtime import Worker
+from stream.settings import StreamSettings
+from stream.topics import ensure_topics
+
+_log = logging.getLogger(__name__)
+
+
+def run_hvac(settings: StreamSettings) -> int:
+    """Run a worker of the HVAC app until a signal ends it; the exit code."""
+    _use_uvloop()
+    return asyncio.run(_run_hvac(settings))
+
+
+def _use_uvloop() -> None:
+    try:
+        import uvloop
+    except ImportError:
+        return
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+async def _run_hvac(settings: StreamSettings) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    layouts = Layouts()
+    app = hvac(settings, load_monitor(settings), layouts)
+    try:
+        await ensure_topics(settings.kafka, *_topics_of(app))
+        worker = Worker(app, settings, idempotent=await gives_producer_ids(settings.kafka))
+        return await _run(worker, settings, layouts, stop)
+    except (KafkaError, OSError) as error:
+        where = ", ".join(settings.kafka.bootstrap)
+        print(f"stream: kafka at {where} or the metrics port failed: {error!r}; check both", file=sys.stderr)
+        return Exit.NETWORK
+
+
+def _topics_of(app: StreamApp) -> tuple[list[str], list[str]]:
+    """Every topic that the app needs, and those that are cut into the same partitions."""
+    inputs = [one.topic for one in app.inputs]
+    return [*inputs, topics.LAYOUTS, *app.outputs, app.state_topic, app.dead_topic], [*inputs, app.state_topic]
+
+
+async def _run(worker: Worker, settings: StreamSettings, layouts: Layouts, stop: asyncio.Event) -> int:
+    """Layouts first, then the worker; ends when told to, or with the first of them that fails."""
+    worker.metrics.serve(settings.metrics)
+    ready = asyncio.Event()
+    follow = asyncio.create_task(
+        layouts.follow(lambda: AIOKafkaConsumer(**connection(settings.kafka), fetch_max_wait_ms=100), ready.set),
+        name="follow layouts",
+    )
+    stopping = asyncio.create_task(stop.wait(), name="wait for a signal")
+    waiting_ready = asyncio.create_task(ready.wait(), name="wait for layouts")
+    try:
+        await asyncio.wait({follow, waiting_ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if follow.done():
+            follow.result()
+        if stop.is_set():
+            return Exit.OK
+        return await _serve(worker, follow, stopping)
+    finally:
+        for task in (follow, stopping, waiting_ready):
+            task.cancel()
+        await asyncio.gather(follow, stopping, waiting_ready, return_exceptions=True)
+        worker.metrics.close()
+
+
+async def _serve(worker: Worker, follow: asyncio.Task[None], stopping: asyncio.Task[bool]) -> int:
+    await worker.faust.start()
+    _log.info("worker of %s started", worker.app.name)
+    crashed = asyncio.create_task(worker.faust.wait_until_stopped(), name="wait for a crash")
+    await asyncio.wait({follow, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+    crashed.cancel()
+    await worker.faust.stop()
+    if stopping.done():
+        return Exit.OK
+    reason = worker.faust.crash_reason or (follow.exception() if follow.done() else None)
+    print(f"stream: the worker failed: {reason!r}; start it again, it goes on where it stood", file=sys.stderr)
+    return Exit.NETWORK

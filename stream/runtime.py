@@ -1,0 +1,282 @@
+"""The worker: the only file that configures Faust. It carries batches from Kafka through an app's core and back.
+
+    Faust agent ─▶ take ─▶ Partition.process ─▶ Delivery ─▶ acknowledged ─▶ committed
+                                                snapshots every few seconds, at revoke and at stop
+
+Order of what is stored: results, then the commit of their input. A snapshot may lie behind the commit: recovery loads it,
+reads the input again from its offset, and stays silent up to the commit. Nothing is promised "exactly once": outputs carry
+deterministic ids, so one that is sent twice is the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from models.contracts.clock import wall_ms
+from stream.app import Decoded, StreamApp
+from stream.changelog import read_changelogs
+from stream.connection import connection
+from stream.delivery import Delivery, store
+from stream.metrics import Metrics
+from stream.partition import Partition
+from stream.producer import Producer
+from stream.settings import StreamSettings
+from stream.snapshot import Entry, Snapshots
+from stream.transport import Consumer, Records, Transport
+
+_log = logging.getLogger(__name__)
+# Former owners' snapshots are removed this long after a takeover: by then a worker that does not know yet that it lost
+# the partition has been told.
+_FOREIGN_SECONDS = 120.0
+_EVENTS_QUEUED_MAX = 16
+
+
+@dataclass(slots=True)
+class _Owned:
+    """A partition that this worker has."""
+
+    core: Partition
+    snapshots: Snapshots
+    delivery: Delivery
+    since: float
+    stored_at: float  # monotonic time of the newest snapshot
+    stored_positions: dict[str, int]
+    timer: asyncio.Task[None] | None = None
+
+
+class Worker:
+    """One process's share of an app's partitions.
+
+    Args:
+        app: The app.
+        settings: Of the worker.
+        idempotent: Whether the broker knows idempotent producers.
+    """
+
+    def __init__(self, app: StreamApp, settings: StreamSettings, *, idempotent: bool = True) -> None:
+        self.app = app
+        self.settings = settings
+        self.metrics = Metrics()
+        self.faust = self._new_faust(idempotent)
+        self._owned: dict[int, _Owned] = {}
+        self._changing = asyncio.Lock()
+        self.metrics.on_scrape(self._set_gauges)
+
+    def _new_faust(self, idempotent: bool) -> faust.App:
+        app, settings = self.app, self.settings
+        made = faust.App(
+            settings.group,
+            broker=[f"kafka://{address}" for address in settings.kafka.bootstrap],
+            store="memory://",
+            web_enabled=False,
+            web_bind="127.0.0.1",
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            autodiscover=False,
+            broker_commit_interval=settings.read.commit_seconds,
+            broker_session_timeout=settings.read.session_seconds,
+            broker_heartbeat_interval=settings.read.session_seconds / 5,
+            broker_max_poll_interval=300.0,
+            stream_buffer_maxsize=_EVENTS_QUEUED_MAX,
+            producer_linger=settings.read.linger_ms / 1000,
+            producer_max_batch_size=262_144,
+        )
+        transport = Transport(
+            made.conf.broker_consumer,
+            made,
+            batched=frozenset(one.topic for one in app.inputs),
+            connection=connection(settings.kafka),
+            read=settings.read,
+            positions=self,
+            idempotent=idempotent,
+        )
+        made.transport = transport
+        made.producer_transport = transport
+        topic = made.topic(*(one.topic for one in app.inputs), schema=_Unread())
+
+        @made.agent(topic, name=f"{app.name}.batches")
+        async def batches(stream: Any) -> None:
+            async for event in stream.noack().events():
+                try:
+                    await self.take(event.value)
+                finally:
+                    event.ack()  # ends the event for Faust; what may be committed is for `Consumer.acknowledge`
+
+        made.on_before_shutdown.connect(self._before_shutdown)
+        return made
+
+    @property
+    def _consumer(self) -> Consumer:
+        return cast("Consumer", self.faust.consumer)
+
+    @property
+    def _producer(self) -> Producer:
+        return cast("Producer", self.faust.producer)
+
+    async def take(self, batch: Records) -> None:
+        """Process one batch, and hand its results to the delivery."""
+        topic, partition = batch.tp
+        owned = self._owned.get(partition)
+        if owned is None or not batch.records:
+            return
+        position = owned.core.state.positions.get(topic, 0)
+        if batch.follows > position:
+            # Faust drops events when it stops the flow; what was lost on the way to here is read again.
+            self.metrics.missed.inc()
+            await self._consumer.seek_batched({batch.tp: position})
+            return
+        source = self.app.input(topic)
+        decoded: Decoded | None = source.decode([record.value or b"" for record in batch.records])
+        if decoded is not None and any(rejected.retry for rejected in decoded.rejected):
+            await self.app.refresh()
+            decoded = None
+        done = owned.core.process(topic, batch.records, decoded, wall_ms())
+        self.metrics.records.labels(topic).inc(done.records)
+        self.metrics.batch.observe(done.records)
+        for reason, count in done.dead.items():
+            self.metrics.dead.labels(topic, reason).inc(count)
+        timestamps_ms = [record.timestamp for record in batch.records]
+
+        def stored() -> None:
+            self._consumer.acknowledge(batch)
+            self.metrics.stored(timestamps_ms)
+            for output in done.outputs:
+                self.metrics.outputs.labels(output.topic).inc()
+
+        await owned.delivery.put(done.outputs, stored)
+
+    async def _snapshot_again_and_again(self, partition: int, owned: _Owned) -> None:
+        while True:
+            await asyncio.sleep(self.settings.state.snapshot_seconds)
+            await self._snapshot(partition, owned)
+
+    async def _snapshot(self, partition: int, owned: _Owned) -> None:
+        """Write what has changed; if that fails, the next snapshot does."""
+        state = owned.core.state
+        if state.positions == owned.stored_positions:
+            owned.stored_at = time.monotonic()
+            return
+        settled = time.monotonic() - owned.since > _FOREIGN_SECONDS
+        if settled and owned.snapshots.foreign:
+            owned.snapshots.own_all(state)
+        entries, manifest = owned.snapshots.take(state)
+        try:
+            # A snapshot must not be ahead of the results that it holds: after a crash nobody would send them.
+            await owned.delivery.flush()
+            await self._store(partition, entries[:-1])
+            await self._store(partition, entries[-1:])
+        except BaseException as error:
+            owned.snapshots.failed(state, manifest)
+            if not isinstance(error, KafkaError):
+                raise
+            _log.warning("snapshot of partition %d was not stored: %r", partition, error)
+            return
+        owned.snapshots.stored(manifest)
+        owned.stored_at = time.monotonic()
+        owned.stored_positions = manifest.positions
+        if settled and owned.snapshots.foreign:
+            await self._store(partition, owned.snapshots.forget_foreign())
+
+    async def _store(self, partition: int, entries: list[Entry]) -> None:
+        await store(self._producer, self.app.state_topic, partition, [(entry.key, entry.value) for entry in entries])
+
+    async def recover(self, committed: Mapping[TP, int | None]) -> Mapping[TP, int]:
+        """Load the state of these partitions; where each of their topics is to be read on."""
+        async with self._changing:
+            missing = sorted({tp.partition for tp in committed} - set(self._owned))
+            if missing:
+                await self._load(missing, committed)
+            targets = {}
+            first = dict(await self._consumer.earliest_offsets(*committed))
+            ends = dict(await self._consumer.highwaters(*committed))
+            for tp in committed:
+                positions = self._owned[tp.partition].core.state.positions
+                position = positions.get(tp.topic, first[tp])
+                if position > ends[tp]:
+                    _log.error(
+                        "%s partition %d ends at offset %d, before %d where its state stands: it was made anew;"
+                        " reading it from its beginning",
+                        *tp,
+                        ends[tp],
+                        position,
+                    )
+                    position = first[tp]
+                elif position < first[tp]:
+                    _log.error(
+                        "%s partition %d begins at offset %d, behind %d where its state stands: the log was cut too early",
+                        *tp,
+                        first[tp],
+                        position,
+                    )
+                    position = first[tp]
+                positions[tp.topic] = targets[tp] = position
+            return targets
+
+    async def _load(self, partitions: list[int], committed: Mapping[TP, int | None]) -> None:
+        started = time.monotonic()
+        logs = await read_changelogs(connection(self.settings.kafka), self.app.state_topic, partitions)
+        for partition in partitions:
+            snapshots = Snapshots()
+            state = snapshots.restore(logs[partition], self.app.tables)
+            silent = {tp.topic: offset for tp, offset in committed.items() if tp.partition == partition and offset}
+            core = Partition(self.app, partition, state, silent)
+            now = time.monotonic()
+            delivery = Delivery(self._producer, f"{self.app.name} partition {partition}", self.metrics.failures.inc)
+            owned = _Owned(core, snapshots, delivery, now, now, dict(core.state.positions))
+            owned.timer = asyncio.create_task(
+                self._snapshot_again_and_again(partition, owned), name=f"snapshots of partition {partition}"
+            )
+            self._owned[partition] = owned
+        rows = sum(len(table) for partition in partitions for table in self._owned[partition].core.state.all())
+        seconds = time.monotonic() - started
+        _log.info("partitions %s: %d rows of state recovered in %.2f s", partitions, rows, seconds)
+
+    async def release(self, partitions: Iterable[TP]) -> None:
+        """Store results and state of these partitions, and forget them."""
+        async with self._changing:
+            gone = sorted({tp.partition for tp in partitions} & set(self._owned))
+            await asyncio.gather(*(self._close(partition) for partition in gone))
+
+    async def _close(self, partition: int) -> None:
+        owned = self._owned[partition]
+        if owned.timer is not None:
+            owned.timer.cancel()
+            await asyncio.wait({owned.timer})
+        await owned.delivery.flush()
+        await self._snapshot(partition, owned)
+        owned.delivery.stop()
+        del self._owned[partition]
+
+    async def _before_shutdown(self, *_: Any, **__: Any) -> None:
+        await self.release([TP("", partition) for partition in list(self._owned)])
+        await self._consumer.commit()
+
+    def _set_gauges(self) -> None:
+        now = time.monotonic()
+        for partition, owned in list(self._owned.items()):
+            self.metrics.snapshot_age.labels(str(partition)).set(now - owned.stored_at)
+            for topic, position in list(owned.core.state.positions.items()):
+                end = self._consumer.highwater(TP(topic, partition))
+                if end is not None:
+                    self.metrics.lag.labels(topic, str(partition)).set(max(0, end - position))
+
+
+class _Unread(faust.Schema[Any, Any]):
+    """The values of our events are batches already: nothing is deserialised."""
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        """What makes an event of a message."""
+
+        async def decode(message: Any, **_: Any) -> Any:
+            return app.create_event(None, message.value, (), message)
+
+        return decode
