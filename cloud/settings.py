@@ -22,12 +22,12 @@ from models.contracts.settings import (
 
 
 class BridgeSettings(Settings, frozen=True):
-    """MQTT to Kafka. Every queue has a limit; at a limit the bridge stops taking messages, it drops none."""
+    """MQTT to Kafka. Every queue has a limit; at a limit the bridge stops reading, and gateways keep what they have."""
 
-    # Bridges with the same group share the load; empty: one bridge takes everything.
+    # Stable, and another one for each bridge: the broker keeps under it what arrives while the bridge is away.
+    client_id: str = "plenum-bridge"
+    # Bridges with the same group share the load; empty: this one takes everything.
     shared_group: str = ""
-    # Connections of this process to the broker; above 1 they share the load, so `shared_group` must be set.
-    connections: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     receive_maximum: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4096
     linger_ms: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 5
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
@@ -100,11 +100,6 @@ class CloudSettings(Settings, frozen=True):
     webhooks: tuple[WebhookSettings, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.bridge.connections > 1 and not self.bridge.shared_group:
-            raise ValueError(
-                f"bridge.connections {self.bridge.connections} without a group: each would take every message;"
-                " set bridge.shared_group"
-            )
         names = [webhook.name for webhook in self.webhooks]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

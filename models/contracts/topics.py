@@ -41,7 +41,7 @@ BRIDGE_DEAD = "bridge.dead.v1"
 
 KAFKA_TOPICS: tuple[KafkaTopic, ...] = (
     KafkaTopic(FRAMES, "site/unit", "Frame (protobuf)", ("bridge",), ("stream.hvac", "cloud.history")),
-    KafkaTopic(LAYOUTS, "site/unit", "LayoutMessage", ("bridge",), ("stream.hvac", "cloud.history"), True, 1),
+    KafkaTopic(LAYOUTS, "site/unit/layout_id", "LayoutMessage", ("bridge",), ("stream.hvac", "cloud.history"), True, 1),
     KafkaTopic(GATEWAYS, "site/gateway", "GatewayStatus", ("bridge",), ("cloud.history",), True, 1),
     KafkaTopic(EDGE_ALERTS, "site/unit", "EdgeAlert", ("bridge",), ("stream.hvac", "cloud.history")),
     KafkaTopic(MAINTENANCE, "site/unit", "Maintenance", ("cloud.api",), ("stream.hvac",)),

@@ -60,7 +60,7 @@ def test_sample_of_a_webhook_can_be_uncommented() -> None:
     [
         ("[bridge]\nlinger = 5", "unknown key 'linger' [bridge]; did you mean 'linger_ms'"),
         ('ack = "puback"', "invalid enum value 'puback' [ack]"),
-        ("[bridge]\nconnections = 2", "bridge.connections 2 without a group"),
+        ("[bridge]\nreceive_maximum = 0", "[bridge.receive_maximum]"),
         ("[history]\nraw_days = 0", "[history.raw_days]"),
         (
             '[[webhooks]]\nname="a"\nurl=""\nsecret_file=""\n[[webhooks]]\nname="a"\nurl=""\nsecret_file=""',
