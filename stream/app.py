@@ -10,8 +10,8 @@ socket, so the worker on Kafka and `stream/replay.py` run the same code.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -39,7 +39,7 @@ class Record(Protocol):
 class Rejected(NamedTuple):
     """A payload that cannot be used, by its position in what was decoded; `error` is a sentence.
 
-    `retry`: it may be readable once `StreamApp.refresh` has run.
+    `retry`: it may be readable once the reference topics have been read to their ends again.
     """
 
     position: int
@@ -75,6 +75,14 @@ class Batch:
     timestamps_ms: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A topic that every worker reads whole. `take` gets each message, and raises MessageError for one it cannot use."""
+
+    topic: str
+    take: Callable[[bytes], None]
+
+
 class Output(NamedTuple):
     """A message to produce; `key` decides its partition."""
 
@@ -91,10 +99,6 @@ class Encoded(NamedTuple):
     value: bytes
 
 
-async def _nothing_to_refresh() -> None:
-    """Most apps decode without knowing anything that may come late."""
-
-
 @dataclass(frozen=True, slots=True)
 class StreamApp:
     """An app, whole. The runtime and the replay take nothing else of it.
@@ -109,8 +113,7 @@ class StreamApp:
         outputs: Topics that `decide` may write to.
         state_topic: Compacted changelog of snapshots.
         dead_topic: Where poison goes.
-        open: Run for as long as the worker lives, before the first record (tails a topic that decoders need).
-        refresh: Awaited once when a decoder asks to try again.
+        references: Topics that every worker knows whole before the first record.
     """
 
     name: str
@@ -122,8 +125,7 @@ class StreamApp:
     outputs: tuple[str, ...]
     state_topic: str
     dead_topic: str
-    refresh: Callable[[], Awaitable[None]] = _nothing_to_refresh
-    services: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
+    references: tuple[Reference, ...] = ()
 
     def input(self, topic: str) -> Input:
         """The input of this topic."""

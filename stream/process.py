@@ -7,15 +7,12 @@ import logging
 import signal
 import sys
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from models.contracts import topics
 from models.contracts.exits import Exit
 from stream.app import StreamApp
-from stream.connection import connection, gives_producer_ids
+from stream.connection import gives_producer_ids
 from stream.hvac.app import hvac, load_monitor
-from stream.hvac.layouts import Layouts
 from stream.runtime import Worker
 from stream.settings import StreamSettings
 from stream.topics import ensure_topics
@@ -41,12 +38,11 @@ async def _run_hvac(settings: StreamSettings) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    layouts = Layouts()
-    app = hvac(settings, load_monitor(settings), layouts)
+    app = hvac(settings, load_monitor(settings))
     try:
-        await ensure_topics(settings.kafka, *_topics_of(app))
+        partitions = await ensure_topics(settings.kafka, *_topics_of(app))
         worker = Worker(app, settings, idempotent=await gives_producer_ids(settings.kafka))
-        return await _run(worker, settings, layouts, stop)
+        return await _run(worker, settings, partitions, stop)
     except (KafkaError, OSError) as error:
         where = ", ".join(settings.kafka.bootstrap)
         print(f"stream: kafka at {where} or the metrics port failed: {error!r}; check both", file=sys.stderr)
@@ -56,19 +52,17 @@ async def _run_hvac(settings: StreamSettings) -> int:
 def _topics_of(app: StreamApp) -> tuple[list[str], list[str]]:
     """Every topic that the app needs, and those that are cut into the same partitions."""
     inputs = [one.topic for one in app.inputs]
-    return [*inputs, topics.LAYOUTS, *app.outputs, app.state_topic, app.dead_topic], [*inputs, app.state_topic]
+    references = [one.topic for one in app.references]
+    return [*inputs, *references, *app.outputs, app.state_topic, app.dead_topic], [*inputs, app.state_topic]
 
 
-async def _run(worker: Worker, settings: StreamSettings, layouts: Layouts, stop: asyncio.Event) -> int:
-    """Layouts first, then the worker; ends when told to, or with the first of them that fails."""
+async def _run(worker: Worker, settings: StreamSettings, partitions: dict[str, int], stop: asyncio.Event) -> int:
+    """Reference topics first, then the worker; ends when told to, or with the first of them that fails."""
     worker.metrics.serve(settings.metrics)
     ready = asyncio.Event()
-    follow = asyncio.create_task(
-        layouts.follow(lambda: AIOKafkaConsumer(**connection(settings.kafka), fetch_max_wait_ms=100), ready.set),
-        name="follow layouts",
-    )
+    follow = asyncio.create_task(worker.references.follow(partitions, ready), name="follow reference topics")
     stopping = asyncio.create_task(stop.wait(), name="wait for a signal")
-    waiting_ready = asyncio.create_task(ready.wait(), name="wait for layouts")
+    waiting_ready = asyncio.create_task(ready.wait(), name="wait for reference topics")
     try:
         await asyncio.wait({follow, waiting_ready, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if follow.done():

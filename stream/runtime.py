@@ -29,6 +29,7 @@ from stream.delivery import Delivery, store
 from stream.metrics import Metrics
 from stream.partition import Partition
 from stream.producer import Producer
+from stream.references import References
 from stream.settings import StreamSettings
 from stream.snapshot import Entry, Snapshots
 from stream.transport import Consumer, Records, Transport
@@ -66,6 +67,7 @@ class Worker:
         self.app = app
         self.settings = settings
         self.metrics = Metrics()
+        self.references = References(app.references, connection(settings.kafka))
         self.faust = self._new_faust(idempotent)
         self._owned: dict[int, _Owned] = {}
         self._changing = asyncio.Lock()
@@ -137,7 +139,7 @@ class Worker:
         source = self.app.input(topic)
         decoded: Decoded | None = source.decode([record.value or b"" for record in batch.records])
         if decoded is not None and any(rejected.retry for rejected in decoded.rejected):
-            await self.app.refresh()
+            await self.references.refresh()
             decoded = None
         done = owned.core.process(topic, batch.records, decoded, wall_ms())
         self.metrics.records.labels(topic).inc(done.records)

@@ -18,8 +18,9 @@ class ReadSettings(Settings, frozen=True):
     fetch_bytes_max: Count = 1_048_576
     linger_ms: Milliseconds = 5
     commit_seconds: Positive = 1.0
-    # A worker that dies is noticed after this long; Kafka allows 6 s or more.
-    session_seconds: Annotated[float, msgspec.Meta(ge=6, le=300)] = 10.0
+    # A worker that dies is noticed after this long. Apache Kafka allows 6 s or more; the embedded broker less, where every
+    # new worker waits for half of it.
+    session_seconds: Annotated[float, msgspec.Meta(ge=1, le=300)] = 10.0
 
 
 class StateSettings(Settings, frozen=True):

@@ -16,13 +16,16 @@ _log = logging.getLogger(__name__)
 _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.3", "segment.ms": "600000"}
 
 
-async def ensure_topics(settings: KafkaSettings, names: list[str], co_partitioned: list[str]) -> None:
+async def ensure_topics(settings: KafkaSettings, names: list[str], co_partitioned: list[str]) -> dict[str, int]:
     """Make the topics that are missing.
 
     Args:
         settings: Where Kafka is, and how many partitions a new topic gets.
         names: Every topic that the app reads or writes.
         co_partitioned: Those that must have as many partitions as the first of them.
+
+    Returns:
+        Number of partitions of each.
 
     Raises:
         SettingsError: topics that belong together differ in partitions.
@@ -36,13 +39,14 @@ async def ensure_topics(settings: KafkaSettings, names: list[str], co_partitione
         missing = [name for name in names if name not in present]
         if missing:
             await _create(admin, settings, missing, follows)
-            present = await _partitions(admin, names)
+            present |= {name: kafka_topic(name).partitions or follows for name in missing}
         for name in co_partitioned:
-            if present.get(name, follows) != follows:
+            if present[name] != follows:
                 raise SettingsError(
                     f"kafka topic {name} has {present[name]} partitions, expected {follows} as {co_partitioned[0]} has;"
                     " add partitions or make it anew"
                 )
+        return present
     finally:
         await admin.close()
 

@@ -4,7 +4,7 @@
     hvac.edge_alerts.v1 ─▶           update: state.py   rows, waves: the j-th frame of every unit in the batch
                                      score              samples to minutes, models.hvac.monitor judges each minute ─▶ health
                                      decide             models.hvac.episodes: raise once, clear once ─────────────▶ alerts
-                                     poison ──────────────────────────────────────────────────────────────────────▶ hvac.dead.v1
+                                     poison ──────────────────────────────────────────────────────────────────▶ hvac.dead.v1
 
     key       site/unit, on hvac.frames.v1, hvac.edge_alerts.v1, hvac.health.v1, hvac.alerts.v1
     remembers one row a unit and partition: the monitor's windows and open episodes, the place in the chain of frames;

@@ -15,7 +15,7 @@ from models.contracts.settings import load
 from models.hvac.families import FAMILY_INDEX
 from models.hvac.monitor import Monitor
 from models.hvac.settings import MonitorSettings
-from stream.app import Decoded, Input, Rejected, StreamApp
+from stream.app import Decoded, Input, Reference, Rejected, StreamApp
 from stream.hvac import decide, score, state
 from stream.hvac.layouts import Layouts
 from stream.settings import StreamSettings
@@ -32,8 +32,9 @@ def load_monitor(settings: StreamSettings) -> Monitor:
     return Monitor.load(Path(model.artifact_dir) if model.artifact_dir else None, thresholds)
 
 
-def hvac(settings: StreamSettings, monitor: Monitor, layouts: Layouts) -> StreamApp:
+def hvac(settings: StreamSettings, monitor: Monitor) -> StreamApp:
     """The app for HVAC fleets."""
+    layouts = Layouts()
     wait_ms = round(settings.chain.wait_seconds * 1000)
     return StreamApp(
         name="hvac",
@@ -48,7 +49,7 @@ def hvac(settings: StreamSettings, monitor: Monitor, layouts: Layouts) -> Stream
         outputs=(topics.HEALTH, topics.ALERTS),
         state_topic=topics.HVAC_STATE,
         dead_topic=topics.HVAC_DEAD,
-        refresh=layouts.refresh,
+        references=(Reference(topics.LAYOUTS, layouts.take),),
     )
 
 

@@ -8,13 +8,12 @@ import numpy as np
 
 from models.contracts.frame import Frame, as_sent, encode
 from models.contracts.layout import Layout, layout_for
-from models.contracts.messages import LayoutMessage
+from models.contracts.messages import LayoutMessage, encode_json
 from models.contracts.points import AHU_POINTS
 from models.hvac.monitor import Monitor
 from models.hvac.settings import EpisodeSettings, MonitorSettings
 from stream.app import StreamApp
 from stream.hvac.app import hvac
-from stream.hvac.layouts import Layouts
 from stream.settings import ChainSettings, StreamSettings
 
 START_MS = 1_764_000_000_000
@@ -57,6 +56,7 @@ class Sender:
     gateway: str = "gw1"
     epoch: int = 11
     site: str = "plant"
+    layout: Layout = LAYOUT
     seq: int = 0
     last_of: dict[str, int] = field(default_factory=dict)
 
@@ -72,11 +72,11 @@ class Sender:
             prior_seq=self.last_of.get(unit, 0),
             measured_at_ms=START_MS + index * FRAME_MS,
             interval_ms=60_000,
-            values=as_sent(values(unit, index, faulty), LAYOUT),
+            values=as_sent(values(unit, index, faulty), self.layout),
             historical=historical,
         )
         self.last_of[unit] = self.seq
-        return encode(frame, LAYOUT)
+        return encode(frame, self.layout)
 
 
 def values(unit: str, index: int, faulty: bool) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -109,7 +109,7 @@ def app(wait_seconds: float = 5.0, *, known: bool = True) -> StreamApp:
     """The HVAC app, knowing our layout or not."""
     if not _MONITOR:
         _MONITOR.append(monitor())
-    layouts = Layouts()
+    made = hvac(StreamSettings(chain=ChainSettings(wait_seconds=wait_seconds)), _MONITOR[0])
     if known:
-        layouts.add(layout_message("ahu-1"))
-    return hvac(StreamSettings(chain=ChainSettings(wait_seconds=wait_seconds)), _MONITOR[0], layouts)
+        made.references[0].take(encode_json(layout_message("ahu-1")))
+    return made
