@@ -1,7 +1,7 @@
 """Scores frames on the gateway, with the same code as the cloud, and says when an episode opens or clears.
 
-What is scored is what will be sent: every value on the grid of its channel, bad samples left out. So the stream, which folds
-the same frames in the same order, comes to the same verdicts bit for bit, and its alerts have the same ids.
+What is scored is what will be sent: every value on the grid of its channel, bad samples left out. So the stream, which
+folds the same frames in the same order, comes to the same verdicts bit for bit, and its alerts have the same ids.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ that loses power.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -268,15 +268,22 @@ class Outbox:
         )
         return True
 
-    def layouts(self, units: Iterable[str] | None = None) -> list[StoredLayout]:
-        """Layouts that frames of the store need and the newest of each unit, each unit's in order of use."""
+    def layouts(self, units: Container[str], *, only: bool = False) -> list[StoredLayout]:
+        """Layouts that are needed to read what the store holds or will hold, each unit's in order of use.
+
+        Args:
+            units: Those that exist now, whose newest layout is always needed.
+            only: Leave out all other units, even if frames of theirs wait.
+        """
         oldest = self._number("SELECT MIN(seq) FROM frames") or self.last_seq + 1
         rows = self._db.execute("SELECT unit, first_seq, payload FROM layouts ORDER BY unit, id").fetchall()
-        wanted = None if units is None else set(units)
         found = []
         for (unit, _, payload), following in zip(rows, [*rows[1:], ("", 0, b"")], strict=True):
+            if only and unit not in units:
+                continue
             newest = following[0] != unit
-            if (wanted is None or unit in wanted) and (newest or following[1] > oldest):
+            waiting = self._prior.get(unit, 0) >= oldest
+            if (newest and (waiting or unit in units)) or (not newest and following[1] > oldest):
                 found.append(StoredLayout(unit, bytes(payload), newest))
         return found
 
