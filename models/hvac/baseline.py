@@ -3,8 +3,8 @@
 Sizes differ from unit to unit, so a filter's pressure drop says nothing alone; the drop over the flow says much, once one
 knows what it was when the filter was clean. A figure is learned as the mean of its logarithm over good minutes, from the
 third minute of running on. It is given out after a few minutes, gets better for two running days, and then stands until
-maintenance. A minute that is far from what was learned so far is not learned: a fault is never absorbed at once, and a
-slow drift only by what it does within those two days.
+maintenance (or a new filter). A minute that is far from what was learned so far is not learned: a fault is never absorbed
+at once, and a slow drift only by what it does within those two days.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ FIGURES: tuple[Figure, ...] = (
 )
 B = len(FIGURES)
 _APART = np.array([figure.apart for figure in FIGURES])
+_RENEWED = -0.2  # as a logarithm
 # A centrifugal fan's power at one speed is about 0.3 + 0.7 x of that at design flow, x the flow over design flow; healthy
 # units work around x = 0.85.
 _IDLE_SHARE, _USUAL_LOADING = 0.3, 0.85
@@ -43,8 +44,8 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
     """Learn from this minute, and compare it with what was learned before.
 
     Returns:
-        Shape (m,) each, NaN where unknown: `filter_resistance_rise` (times the clean filter) and `fan_speed_excess` (share
-        by which the fan turns faster than its power and flow explain).
+        Shape (m,) each, NaN where unknown: `filter_resistance_rise` (times the clean filter), `fan_speed_excess` (share by
+        which the fan turns faster than its power and flow explain), and two figures as logarithm over their reference.
     """
     figures = _figures(facts)
     rows = facts.rows
@@ -57,6 +58,12 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
     state["reference_count"][rows] = count + good
     state["reference_sum"][rows] = total + np.where(good, figures, 0)
 
+    # A filter that resists clearly less than what was learned is a new one: learn it.
+    renewed = (np.maximum(figures[:, 0] - learned[:, 0], figures[:, 1] - learned[:, 1]) < _RENEWED) & facts.settled
+    for column in (0, 1):
+        state["reference_count"][rows[renewed], column] = 0
+        state["reference_sum"][rows[renewed], column] = 0
+
     away = np.where(count >= settings.minutes_min, figures - learned, np.nan)
     per_flow, per_square, speed, loading = away.T
     # Whether the drop grows with the flow or with its square is not known: only what both readings say counts.
@@ -66,7 +73,12 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
         _IDLE_SHARE + (1 - _IDLE_SHARE) * _USUAL_LOADING
     )
     excess = np.exp(np.minimum(speed, speed + np.log(power) / 3)) - 1
-    return {"filter_resistance_rise": rise.astype(np.float32), "fan_speed_excess": excess.astype(np.float32)}
+    return {
+        "filter_resistance_rise": rise.astype(np.float32),
+        "fan_speed_excess": excess.astype(np.float32),
+        "filter_pressure_per_flow": per_flow.astype(np.float32),
+        "flow_per_speed": loading.astype(np.float32),
+    }
 
 
 def _figures(facts: Facts) -> npt.NDArray[np.float64]:

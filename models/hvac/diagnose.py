@@ -1,7 +1,8 @@
 """From rules and model to the fault family: which of the six faults explains best what is seen, or none.
 
-Each confirmed rule speaks for the families that cause it, with a weight (natural logarithm of how many times likelier it is
-with the fault than without). The families compete with each other and with a healthy unit: softmax over their sums.
+A small trained model weighs the pattern of what the anomaly model could not explain; each confirmed rule adds its word for
+the families that cause it (the natural logarithm of how many times likelier it is with the fault than without). The
+families compete with each other and with a healthy unit: softmax over the sums, smoothed over a few minutes.
 """
 
 from __future__ import annotations
@@ -9,13 +10,36 @@ from __future__ import annotations
 import numpy as np
 
 from models.hvac.families import FAMILY_INDEX, F
-from models.hvac.points import Bools, Floats
-from models.hvac.rules import RULE_TABLE, RULES, R
+from models.hvac.inputs import INPUT_INDEX, TARGETS
+from models.hvac.points import Bools, Floats, State
+from models.hvac.rules import RULE_TABLE, RULES, Facts, R
 
-# A fault is rare: odds before any evidence.
-_PRIOR = np.float32(-4.0)
 # Weight of a rule for its likeliest family, and for the next ones.
-_WEIGHTS = (6.0, 5.0, 4.0)
+_WEIGHTS = (3.0, 2.0, 1.5)
+_CONTEXT = (
+    "outdoor",
+    "mixed",
+    "mixed_absolute",
+    "damper",
+    "heating",
+    "cooling",
+    "speed",
+    "heating_closed",
+    "cooling_closed",
+    "tracking",
+    "running",
+)
+_CONTEXT_COLUMNS = np.array([INPUT_INDEX[name] for name in _CONTEXT])
+DIAGNOSIS_INPUTS: tuple[str, ...] = (
+    *(f"residual_{name}" for name in TARGETS),
+    *(f"judged_{name}" for name in TARGETS),
+    "filter_resistance_rise",
+    "fan_speed_excess",
+    *_CONTEXT,
+)
+_RESIDUAL_STEP, _RESIDUAL_MAX = 4.0, 4.0
+_ODDS_MAX = 12.0
+_KEEP_A_MINUTE = 0.8  # memory of the smoothed probability: about five minutes
 
 
 def _table() -> Floats:
@@ -31,21 +55,50 @@ WEIGHTS = _table()
 SPEAKS_FOR: Bools = WEIGHTS > 0
 
 
-def fault_probability(confirmed: Bools) -> Floats:
-    """Probability of each family, shape (m, F); what is left to 1 is the probability of no fault.
+def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats) -> Floats:
+    """What the diagnosis model sees, shape (m, len(DIAGNOSIS_INPUTS)).
 
     Args:
+        facts: Of this minute.
+        x: Inputs of the anomaly model, shape (m, D).
+        residual: What it could not explain, shape (m, T), NaN where not judged.
+    """
+    judged = ~np.isnan(residual)
+    steps = np.where(judged, residual, np.float32(0)) / np.float32(_RESIDUAL_STEP)
+    rise = np.log(np.maximum(np.nan_to_num(facts.reference("filter_resistance_rise"), nan=1.0), 0.2)) * 2
+    excess = np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0) * 10
+    own = np.clip(np.stack([rise, excess], axis=1), -3, 3)
+    return np.concatenate(
+        [np.clip(steps, -_RESIDUAL_MAX, _RESIDUAL_MAX), judged, own, x[:, _CONTEXT_COLUMNS]], axis=1, dtype=np.float32
+    )
+
+
+def fault_probability(state: State, facts: Facts, logits: Floats, confirmed: Bools) -> Floats:
+    """Probability of each family, shape (m, F), smoothed over minutes; what is left to 1 is that of no fault.
+
+    Works on `state`; minutes in which the unit rests or starts up change nothing.
+
+    Args:
+        facts: Of this minute.
+        logits: Of the diagnosis model, shape (m, 1 + F), no fault first.
         confirmed: Rules confirmed now, shape (m, R).
     """
+    odds = np.clip(logits[:, 1:] - logits[:, :1], -_ODDS_MAX, _ODDS_MAX).astype(np.float64)
     # Added rule by rule: a matrix product would round by the number of rows.
-    odds = np.full((len(confirmed), F), _PRIOR, dtype=np.float32)
     for index in range(R):
         if RULE_TABLE[index].families:
-            odds += np.where(confirmed[:, index, None], WEIGHTS[index], np.float32(0))
+            odds += np.where(confirmed[:, index, None], WEIGHTS[index], 0)
     share = np.exp(odds)
-    total = np.float32(1) + _sum_columns(share)
-    probability: Floats = share / total[:, None]
-    return probability
+    total = np.ones(len(share))
+    for family in range(F):
+        total += share[:, family]
+    probability = (share / total[:, None]).astype(np.float32)
+    keep = np.float32(_KEEP_A_MINUTE) ** np.minimum(facts.elapsed_minutes, np.float32(5))
+    before = state["fault_level"][facts.rows]
+    level = np.where(facts.settled[:, None], probability + keep[:, None] * (before - probability), before)
+    state["fault_level"][facts.rows] = level
+    smoothed: Floats = level.astype(np.float32)
+    return smoothed
 
 
 def visible(excess: Floats) -> Bools:
@@ -71,10 +124,3 @@ def leading_rule(confirmed: Bools, family: int) -> int:
 def rule_name(index: int) -> str:
     """Id of a rule, or `model` where none spoke."""
     return RULES[index] if index >= 0 else "model"
-
-
-def _sum_columns(values: Floats) -> Floats:
-    total = np.zeros(len(values), dtype=values.dtype)
-    for column in range(values.shape[1]):
-        total += values[:, column]
-    return total

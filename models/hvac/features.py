@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.hvac.baseline import B
-from models.hvac.families import F, H
+from models.hvac.families import F
+from models.hvac.inputs import J, T
 from models.hvac.points import COLUMN, POINTS, Bools, Floats, Ints, P, Rows, State
 from models.hvac.rules import RULES, Facts
 from models.hvac.settings import RuleSettings
@@ -59,6 +60,11 @@ STATE_FIELDS: dict[str, Field] = {
     # baseline
     "reference_count": Field("<i4", (B,), 0),
     "reference_sum": Field("<f8", (B,), 0),
+    # anomaly and diagnosis
+    "offset_count": Field("<i4", (T,), 0),
+    "offset_sum": Field("<f8", (T,), 0),
+    "anomaly_minutes": Field("<i2", (), 0),
+    "fault_level": Field("<f4", (F,), 0),
     # rules
     "rule_true_since_ms": Field("<i8", (len(RULES),), NEVER),
     "rule_true_at_ms": Field("<i8", (len(RULES),), NEVER),
@@ -68,7 +74,10 @@ STATE_FIELDS: dict[str, Field] = {
     "episode_quiet_minutes": Field("<i4", (F,), 0),
     "episode_sure_minutes": Field("<i4", (F,), 0),
     "episode_level": Field("|i1", (F,), 0),
-    "risk_level": Field("<f4", (H,), 0),
+    # failure risk: health figures, smoothed fast and slowly over running time
+    "health_fast": Field("<f4", (J,), 0),
+    "health_slow": Field("<f4", (J,), 0),
+    "health_minutes": Field("<f4", (), 0),
 }
 
 
@@ -215,6 +224,10 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings) -> Facts:
 
     running = _running(now)
     running_seconds = _held(state, "running_since_ms", rows, at_ms, running, broken)
+    # Met while running: it has most likely run for a while, so half of the start-up time is given.
+    met = broken & running
+    state["running_since_ms"][rows[met]] -= settings.startup_seconds * 500
+    running_seconds = running_seconds + met * (settings.startup_seconds // 2)
     heating = now[:, COLUMN["heating_valve_command"]] <= settings.valve_closed_fraction
     cooling = now[:, COLUMN["cooling_valve_command"]] <= settings.valve_closed_fraction
     return Facts(
@@ -223,6 +236,7 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings) -> Facts:
         now=now,
         mean=mean,
         broken=broken,
+        elapsed_minutes=np.where(broken, 1, (at_ms - last) / MINUTE_MS).astype(np.float32),
         running=running,
         running_seconds=running_seconds,
         settled=running_seconds > settings.startup_seconds,

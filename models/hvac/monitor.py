@@ -5,58 +5,96 @@ Pure but for the LiteRT models that it holds; edge, stream and backtest all call
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from models.hvac import baseline, diagnose, features, rules
+from models import registry
+from models.hvac import anomaly, baseline, diagnose, features, risk, rules
 from models.hvac.explain import explain
-from models.hvac.families import FAMILIES, HORIZONS_HOURS, H
+from models.hvac.families import FAMILIES, HORIZONS_HOURS
 from models.hvac.features import Minutes, State
-from models.hvac.points import P
-from models.hvac.rules import RULES
+from models.hvac.infer import open_model
+from models.hvac.inputs import inputs
+from models.hvac.points import Bools, Floats
+from models.hvac.rules import RULES, Facts
 from models.hvac.settings import MonitorSettings
 from models.hvac.verdicts import Verdicts
+from models.registry import Artifact
 
 __all__ = ["FAMILIES", "HORIZONS_HOURS", "RULES", "Monitor", "Verdicts", "explain"]
 
+MODELS = ("anomaly", "diagnosis", "risk")
 ARTIFACT_DIR = Path(__file__).parent / "artifact"
+
+
+class Judged(NamedTuple):
+    """One minute before its failure risk is known: what training of that risk needs too."""
+
+    facts: Facts
+    excess: Floats  # (m, R)
+    confirmed: Bools  # (m, R)
+    seen: anomaly.Anomaly
+    probability: Floats  # (m, F)
+
+
+def judge(
+    state: State, minutes: Minutes, settings: MonitorSettings, reconstruction: Artifact, diagnosis: Artifact
+) -> Judged:
+    """Rules, anomaly and diagnosis of one minute; works on `state`."""
+    facts = features.observe(state, minutes, settings.rules)
+    facts.references = baseline.refer(state, facts, settings.baseline)
+    excess = rules.judge(facts, settings.rules)
+    confirmed = rules.confirm(state, facts, excess, settings.rules)
+    x, there = inputs(facts)
+    seen = anomaly.look(state, facts, x, there, reconstruction, settings.baseline)
+    logits = diagnosis.model(diagnose.diagnosis_inputs(facts, x, seen.residual))
+    probability = diagnose.fault_probability(state, facts, logits, confirmed)
+    return Judged(facts, excess, confirmed, seen, probability)
 
 
 class Monitor:
     """Settings and models that turn minutes into verdicts. Holds nothing of any unit: that is the state's."""
 
-    def __init__(self, settings: MonitorSettings, version: str) -> None:
+    def __init__(self, settings: MonitorSettings, anomaly: Artifact, diagnosis: Artifact, risk: Artifact) -> None:
         self.settings = settings
-        self.version = version
+        self._anomaly, self._diagnosis, self._risk = anomaly, diagnosis, risk
+        sums = "".join(artifact.card.sha256 for artifact in (anomaly, diagnosis, risk))
+        self.version = f"hvac-{hashlib.sha256(sums.encode()).hexdigest()[:8]}"
 
     @classmethod
     def load(cls, artifact_dir: Path | None = None, settings: MonitorSettings | None = None) -> Monitor:
-        """A monitor with the models of a directory, the shipped ones by default."""
-        _ = artifact_dir or ARTIFACT_DIR
-        return cls(settings or MonitorSettings(), "rules-1")
+        """A monitor with the models of a directory, the shipped ones by default, each checked first.
+
+        Raises:
+            ArtifactError: a model is missing or failed a check.
+        """
+        directory = artifact_dir or ARTIFACT_DIR
+        anomaly, diagnosis, risk = (registry.load(directory, name, open_model) for name in MODELS)
+        return cls(settings or MonitorSettings(), anomaly, diagnosis, risk)
 
     def step(self, state: State, minutes: Minutes) -> Verdicts:
         """Judge one minute of each of some units.
 
         Works on the units' rows of `state` in place.
         """
-        m = len(minutes.rows)
-        facts = features.observe(state, minutes, self.settings.rules)
-        facts.references = baseline.refer(state, facts, self.settings.baseline)
-        excess = rules.judge(facts, self.settings.rules)
-        confirmed = rules.confirm(state, facts, excess, self.settings.rules)
+        judged = judge(state, minutes, self.settings, self._anomaly, self._diagnosis)
+        facts, seen = judged.facts, judged.seen
+        risk.follow(state, facts, seen)
+        failure = risk.failure_risk(state, facts, self._risk)
         return Verdicts(
             rows=minutes.rows,
             minute_at_ms=minutes.minute_at_ms,
-            anomaly_score=np.full(m, np.nan, dtype=np.float32),
-            anomalous=np.zeros(m, dtype=bool),
-            point_shares=np.zeros((m, P), dtype=np.float32),
-            rule_excess=excess,
-            rule_confirmed=confirmed,
-            fault_probability=diagnose.fault_probability(confirmed),
-            family_visible=diagnose.visible(excess),
-            failure_probability=np.full((m, H), np.nan, dtype=np.float32),
-            hours_to_failure=np.full(m, np.nan, dtype=np.float32),
+            anomaly_score=seen.score,
+            anomalous=seen.anomalous,
+            point_shares=seen.point_shares,
+            rule_excess=judged.excess,
+            rule_confirmed=judged.confirmed,
+            fault_probability=judged.probability,
+            family_visible=facts.settled[:, None] & diagnose.visible(judged.excess),
+            failure_probability=failure.probability,
+            hours_to_failure=failure.hours,
             means=facts.mean,
+            apart=seen.apart,
+            over=seen.over,
         )

@@ -23,8 +23,8 @@ from models.hvac.settings import RuleSettings
 class Facts:
     """What is known of m units at one minute each. `mean` is over five minutes, `now` over the last one; both (m, P).
 
-    `settled` says that the fan has run for longer than the start-up time; `references` holds the unit's own healthy
-    figures by name, NaN while they are being learned.
+    `broken` marks a unit met anew or after a gap, `settled` one whose fan has run for longer than the start-up time;
+    `references` holds figures against the unit's own healthy ones by name, NaN while they are being learned.
     """
 
     rows: Rows
@@ -32,6 +32,7 @@ class Facts:
     now: Floats
     mean: Floats
     broken: Bools
+    elapsed_minutes: Floats
     running: Bools
     running_seconds: Ints
     settled: Bools

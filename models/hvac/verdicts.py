@@ -23,3 +23,5 @@ class Verdicts:
     failure_probability: Floats  # (m, H)
     hours_to_failure: Floats  # (m,)
     means: Floats  # (m, P), five-minute means that were judged
+    apart: Floats  # (m, T), from what the anomaly model expects, in steps of its inputs, NaN where not judged
+    over: Floats  # (m, T), the same over the limit of healthy units

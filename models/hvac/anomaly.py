@@ -1,0 +1,101 @@
+"""How far each point is from what the others explain: the anomaly model's reconstruction, freed of the unit's own offset.
+
+The model gives for each target an expected value and how far healthy units stray from it in this condition. A unit's own
+lasting deviation (a sensor's offset, a coil of another size) is learned like its other references and taken off. What is
+left, over the limit that healthy units hardly ever pass, is the score; 1 is the alarm level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.hvac.inputs import TARGET_COLUMNS, TARGET_INPUTS, TARGETS, T
+from models.hvac.points import Bools, Floats, P, State
+from models.hvac.rules import Facts
+from models.hvac.settings import BaselineSettings
+from models.registry import Artifact
+
+# Offsets are shrunk as if this many minutes without any had been seen before.
+_SHRINK_MINUTES = 2.0
+# The first minutes teach a unit's offset unless they are beyond any; later ones only while the unit looks healthy.
+_OFFSET_MAX, _APART_MAX = 8.0, 3.5
+_STEADY_MINUTES = 5
+_SIGMA_LOG_MIN, _SIGMA_LOG_MAX = -5.0, 2.0
+
+
+@dataclass(slots=True)
+class Anomaly:
+    """Of m units: `residual` (m, T) in healthy standard deviations; `expected`, `apart` (m, T) in steps of the inputs."""
+
+    residual: Floats
+    expected: Floats
+    apart: Floats
+    over: Floats  # |residual| over the limit of each target
+    score: Floats  # (m,)
+    anomalous: Bools  # (m,)
+    point_shares: Floats  # (m, P)
+
+
+def split(outputs: Floats) -> tuple[Floats, Floats]:
+    """Expected values and standard deviations, (m, T) each, out of the model's outputs (m, 2 T)."""
+    sigma = np.exp(np.clip(outputs[:, T:], _SIGMA_LOG_MIN, _SIGMA_LOG_MAX).astype(np.float64)).astype(np.float32)
+    return outputs[:, :T], sigma
+
+
+def look(
+    state: State, facts: Facts, x: Floats, there: Bools, artifact: Artifact, settings: BaselineSettings
+) -> Anomaly:
+    """Score one minute of m units; works on their learned offsets.
+
+    Args:
+        x: Inputs, shape (m, D).
+        there: Which of them are not missing, shape (m, D).
+    """
+    rows = facts.rows
+    expected, sigma = split(artifact.model(np.concatenate([x, there.astype(np.float32)], axis=1)))
+    judged = there[:, TARGET_INPUTS] & facts.settled[:, None]
+    raw = np.where(judged, (x[:, TARGET_INPUTS] - expected) / sigma, np.float32(np.nan)).astype(np.float32)
+    count, total = state["offset_count"][rows], state["offset_sum"][rows]
+    offset = (total / (count + _SHRINK_MINUTES)).astype(np.float32)
+    residual = raw - offset
+
+    calm = (state["anomaly_minutes"][rows] == 0) & (state["fault_level"][rows].max(axis=1) < 0.3)
+    early = count < settings.minutes_min
+    usable = np.where(early, np.abs(raw) < _OFFSET_MAX, (np.abs(residual) < _APART_MAX) & calm[:, None])
+    learn = judged & usable & (count < settings.minutes_max)
+    state["offset_count"][rows] = count + learn
+    state["offset_sum"][rows] = total + np.where(learn, raw, 0)
+
+    over = np.abs(residual) / artifact.thresholds(LIMITS)
+    seen = np.where(judged, over, np.float32(0))
+    score = seen.max(axis=1)
+    minutes = np.where(score > 1, np.minimum(state["anomaly_minutes"][rows] + 1, _STEADY_MINUTES), 0)
+    minutes = np.where(facts.settled, minutes, 0)
+    state["anomaly_minutes"][rows] = minutes
+    return Anomaly(
+        residual=residual,
+        expected=expected + offset * sigma,
+        apart=residual * sigma,
+        over=seen,
+        score=np.where(judged.any(axis=1), score, np.float32(np.nan)),
+        anomalous=minutes >= _STEADY_MINUTES,
+        point_shares=_shares(seen),
+    )
+
+
+LIMITS: tuple[str, ...] = tuple(f"limit.{name}" for name in TARGETS)
+
+
+def _shares(over: Floats) -> Floats:
+    """Share of each point in the score, shape (m, P): squares of what is over, the sum 1 where there is a score."""
+    squares = over * over
+    total = np.zeros(len(over), dtype=np.float32)
+    for target in range(T):
+        total += squares[:, target]
+    shares = np.zeros((len(over), P), dtype=np.float32)
+    safe = np.where(total > 0, total, np.float32(1))
+    for target, column in enumerate(TARGET_COLUMNS):
+        shares[:, column] += squares[:, target] / safe
+    return shares
