@@ -25,9 +25,21 @@ async def read_changelogs(
         assigned = [TopicPartition(topic, partition) for partition in partitions]
         consumer.assign(assigned)
         ends = await consumer.end_offsets(assigned)
-        while [one for one in assigned if await consumer.position(one) < ends[one]]:
+        left = set(assigned)
+        while left:
             for one, records in (await consumer.getmany(timeout_ms=200)).items():
                 entries[one.partition] += [(record.key or b"", record.value) for record in records]
+            left = {one for one in left if not await is_read(consumer, one, ends[one])}
     finally:
         await consumer.stop()
     return entries
+
+
+async def is_read(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> bool:
+    """Whether a partition has been read to its end.
+
+    `end` is what the broker answers when asked. Embedded, that is the first offset behind the newest batch's beginning
+    (measured); what comes with every fetch is right on both.
+    """
+    highwater = consumer.highwater(partition)
+    return highwater is not None and await consumer.position(partition) >= max(end, highwater)

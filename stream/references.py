@@ -35,6 +35,7 @@ class References:
         self._connection = connection
         self._consumer: AIOKafkaConsumer | None = None
         self._read_until: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int | None] = {}
         self._progress = asyncio.Condition()
 
     async def follow(self, partitions: Mapping[str, int], ready: asyncio.Event) -> None:
@@ -78,12 +79,14 @@ class References:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     self._take_all(records)
                 positions = {one: await consumer.position(one) for one in self._read_until}
+                ends = {one: consumer.highwater(one) for one in self._read_until}
             except KafkaError as error:
                 _log.warning("reference topics: reading failed, trying again: %r", error)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             async with self._progress:
                 self._read_until = positions
+                self._ends = ends
                 self._progress.notify_all()
 
     def _take_all(self, records: Sequence[ConsumerRecord]) -> None:
@@ -104,8 +107,11 @@ class References:
             async with asyncio.timeout(_REFRESH_SECONDS):
                 ends = await consumer.end_offsets(list(self._read_until))
                 async with self._progress:
-                    await self._progress.wait_for(
-                        lambda: all(self._read_until[one] >= end for one, end in ends.items())
-                    )
+                    await self._progress.wait_for(lambda: all(self._is_read(one, end) for one, end in ends.items()))
         except (TimeoutError, KafkaError) as error:
             _log.warning("reference topics were not read to their ends within %g s: %r", _REFRESH_SECONDS, error)
+
+    def _is_read(self, partition: TopicPartition, end: int) -> bool:
+        """As `changelog.is_read`, of what the reader has got to."""
+        highwater = self._ends.get(partition)
+        return highwater is not None and self._read_until[partition] >= max(end, highwater)

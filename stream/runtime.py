@@ -128,7 +128,16 @@ class Worker:
         """Process one batch, and hand its results to the delivery."""
         topic, partition = batch.tp
         owned = self._owned.get(partition)
-        if owned is None or not batch.records:
+        if owned is None:
+            return
+        if batch.made_anew:
+            _log.error("%s partition %d was made anew; it is read from its beginning", topic, partition)
+            first = await self._consumer.earliest_offsets(batch.tp)
+            owned.core.state.positions[topic] = first[batch.tp]
+            owned.core.silent_until.pop(topic, None)
+            await self._consumer.seek_batched({batch.tp: first[batch.tp]})
+            return
+        if not batch.records:
             return
         position = owned.core.state.positions.get(topic, 0)
         if batch.follows > position:
@@ -199,20 +208,10 @@ class Worker:
                 await self._load(missing, committed)
             targets = {}
             first = dict(await self._consumer.earliest_offsets(*committed))
-            ends = dict(await self._consumer.highwaters(*committed))
             for tp in committed:
                 positions = self._owned[tp.partition].core.state.positions
                 position = positions.get(tp.topic, first[tp])
-                if position > ends[tp]:
-                    _log.error(
-                        "%s partition %d ends at offset %d, before %d where its state stands: it was made anew;"
-                        " reading it from its beginning",
-                        *tp,
-                        ends[tp],
-                        position,
-                    )
-                    position = first[tp]
-                elif position < first[tp]:
+                if position < first[tp]:
                     _log.error(
                         "%s partition %d begins at offset %d, behind %d where its state stands: the log was cut too early",
                         *tp,

@@ -50,12 +50,14 @@ class Fetched(list[ConsumerRecord]):
 class Records:
     """The value of a batch's event: offsets ascending, gaps where the log has none.
 
-    `follows` is where the batch before ended: a reader that stands before it has missed a batch.
+    `follows` is where the batch before ended: a reader that stands before it has missed a batch. `made_anew`: the log ended
+    before `follows`, so it is another log, and Kafka starts at its beginning; there are no records in the batch.
     """
 
     tp: TP
     follows: int
     records: list[ConsumerRecord]
+    made_anew: bool = False
 
     @property
     def end(self) -> int:
@@ -159,7 +161,8 @@ class Consumer(driver.Consumer):
         if fetched.seeks == self._seeks[tp]:
             # A fetch may begin inside a compressed batch, before the offset that was asked for.
             records = fetched if fetched[0].offset >= follows else [one for one in fetched if one.offset >= follows]
-        batch = Records(tp, follows, records)
+        made_anew = fetched.seeks == self._seeks[tp] and last.offset < follows
+        batch = Records(tp, follows, records, made_anew)
         if records:
             self._trackers[tp].hand_out(records[0].offset, batch.end)
             self._next[tp] = batch.end

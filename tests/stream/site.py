@@ -20,6 +20,7 @@ from models.contracts.messages import DeadLetter, decode_json, encode_json
 from models.contracts.settings import KafkaSettings
 from models.contracts.topics import kafka_topic
 from stream.app import Encoded
+from stream.changelog import is_read
 from stream.replay import Recorded, Replay
 from stream.snapshot import Snapshots
 from stream.table import State
@@ -124,8 +125,10 @@ class Site:
                 partitions = [TopicPartition(name, n) for n in range(kafka_topic(name).partitions or PARTITIONS)]
                 consumer.assign(partitions)
                 ends = await consumer.end_offsets(partitions)
-                while [one for one in partitions if await consumer.position(one) < ends[one]]:
-                    for one, records in (await consumer.getmany(timeout_ms=200)).items():
+                left = set(partitions)
+                while left:
+                    left = {one for one in left if not await is_read(consumer, one, ends[one])}
+                    for one, records in (await consumer.getmany(timeout_ms=100)).items():
                         out += [
                             Recorded(name, one.partition, record.offset, record.timestamp, record.key, record.value)
                             for record in records
@@ -173,13 +176,10 @@ class Site:
 
     async def ends(self) -> dict[int, int]:
         """End of every partition of the frames."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap)
-        await consumer.start()
-        try:
-            found = await consumer.end_offsets([TopicPartition(topics.FRAMES, number) for number in range(PARTITIONS)])
-            return {one.partition: end for one, end in found.items()}
-        finally:
-            await consumer.stop()
+        found = dict.fromkeys(range(PARTITIONS), 0)
+        for one in await self.read([topics.FRAMES]):
+            found[one.partition] = max(found[one.partition], one.offset + 1)
+        return found
 
     async def stored_state(self) -> dict[int, State]:
         """The state that the changelog holds."""
