@@ -103,7 +103,9 @@ class Fleet:
             self.apply_layout(stored.layout)
             view = self._units[f"{stored.layout.site}/{stored.layout.unit}"]
             view.last_measured_at_ms = stored.measured_at_ms
-            view.values = dict(stored.values)
+            view.values = {
+                point: None if value is None else _seven_digits(value) for point, value in stored.values.items()
+            }
             view.health = stored.health
 
     def apply_layout(self, message: LayoutMessage) -> None:
@@ -200,8 +202,13 @@ class Fleet:
 
 
 def _for_json(values: Floats) -> list[float | None]:
-    """Numbers as JSON has them, seven digits (what a float32 holds); NaN becomes None."""
-    return [None if value != value else float(f"{value:.7g}") for value in values.tolist()]
+    """Numbers as JSON has them; NaN becomes None."""
+    return [None if value != value else _seven_digits(value) for value in values.tolist()]
+
+
+def _seven_digits(value: float) -> float:
+    """What a float32 holds: 18.56, not 18.559999465942383."""
+    return float(f"{value:.7g}")
 
 
 def _payload(message: msgspec.Struct) -> dict[str, Any]:

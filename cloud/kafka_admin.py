@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -48,31 +50,53 @@ def create_topics(settings: KafkaSettings, timeout_ms: int = 5000) -> list[str]:
     Raises:
         KafkaUnreachable: no broker answers within the time, or it refuses.
     """
-    options = client_options(settings)
-    where = ",".join(settings.bootstrap)
+    with _admin(settings, timeout_ms) as admin:
+        there = set(admin.list_topics())
+        missing = [
+            NewTopic(
+                row.name,
+                num_partitions=row.partitions or settings.partitions,
+                replication_factor=settings.replication_factor,
+                topic_configs={"cleanup.policy": "compact"} if row.compacted else {},
+            )
+            for row in KAFKA_TOPICS
+            if row.name not in there
+        ]
+        for topic in missing:
+            with suppress(TopicAlreadyExistsError):  # another process was quicker
+                admin.create_topics([topic])
+        return [topic.name for topic in missing]
+
+
+def partitions_of(settings: KafkaSettings, topics: Sequence[str], timeout_ms: int = 5000) -> set[tuple[str, int]]:
+    """Topic and number of every partition of these topics.
+
+    Raises:
+        KafkaUnreachable: no broker answers within the time, or a topic is not there.
+    """
+    with _admin(settings, timeout_ms) as admin:
+        found = {
+            (topic["name"], part["partition_index"])
+            for topic in admin.describe_topics(list(topics))
+            for part in topic["partitions"]
+        }
+    missing = set(topics) - {topic for topic, _ in found}
+    if missing:
+        raise KafkaUnreachable(f"kafka {','.join(settings.bootstrap)}: no topic {', '.join(sorted(missing))}")
+    return found
+
+
+@contextmanager
+def _admin(settings: KafkaSettings, timeout_ms: int) -> Iterator[Any]:
     try:
-        admin = KafkaAdminClient(**options, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms)
+        admin = KafkaAdminClient(
+            **client_options(settings), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
+        )
         try:
-            there = set(admin.list_topics())
-            missing = [
-                NewTopic(
-                    row.name,
-                    num_partitions=row.partitions or settings.partitions,
-                    replication_factor=settings.replication_factor,
-                    topic_configs={"cleanup.policy": "compact"} if row.compacted else {},
-                )
-                for row in KAFKA_TOPICS
-                if row.name not in there
-            ]
-            for topic in missing:
-                try:
-                    admin.create_topics([topic])
-                except TopicAlreadyExistsError:  # another process was quicker
-                    continue
-            return [topic.name for topic in missing]
+            yield admin
         finally:
             admin.close()
     except (KafkaError, OSError) as error:
         raise KafkaUnreachable(
-            f"kafka {where}: topics cannot be created: {error}; is it running there? [kafka.bootstrap]"
+            f"kafka {','.join(settings.bootstrap)}: {error}; is it running there? [kafka.bootstrap]"
         ) from error

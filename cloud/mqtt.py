@@ -1,15 +1,19 @@
-"""A paho client from our settings: MQTT 5, password or mutual TLS, sessions that outlive a connection."""
+"""paho clients from our settings: MQTT 5, password or mutual TLS; and the one that sends acknowledgements for history."""
 
 from __future__ import annotations
 
 import ssl
+import uuid
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from cloud.acks import AckBook
+from models.contracts.messages import encode_json
 from models.contracts.settings import MqttSettings, SettingsError, secret
+from models.contracts.topics import mqtt_topic
 
 
 def make_client(settings: MqttSettings, client_id: str, manual_ack: bool = False) -> Client:
@@ -54,3 +58,36 @@ def connect_properties(session_seconds: int, receive_maximum: int, packet_bytes_
     properties.ReceiveMaximum = receive_maximum
     properties.MaximumPacketSize = packet_bytes_max
     return properties
+
+
+class AckSender:
+    """Sends what a book of acknowledgements holds, over a connection of its own that paho keeps up."""
+
+    def __init__(self, settings: MqttSettings) -> None:
+        self._settings = settings
+        self._client = make_client(settings, f"plenum-acks-{uuid.uuid4().hex[:12]}")
+        self._client.reconnect_delay_set(1, 10)
+
+    @property
+    def connected(self) -> bool:
+        """Whether acknowledgements can be sent now."""
+        return self._client.is_connected()
+
+    def start(self) -> None:
+        """Connect, and again whenever the connection is lost, in a thread of paho's."""
+        self._client.connect_async(self._settings.host, self._settings.port, self._settings.keepalive_seconds)
+        self._client.loop_start()
+
+    def send(self, book: AckBook) -> None:
+        """Empty the book, unless the broker cannot be reached: then it stays as it is."""
+        if not book or not self.connected:
+            return
+        for gateway, ack in book.take():
+            site, _, name = gateway.partition("/")
+            # QoS 0: a gateway that missed it sends the frame again, and is answered again.
+            self._client.publish(mqtt_topic("ack", site, name, root=self._settings.root), encode_json(ack), qos=0)
+
+    def stop(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()

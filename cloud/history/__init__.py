@@ -15,6 +15,7 @@ import numpy.typing as npt
 from cloud.ledger import EpochRecord, StoredFrame
 from cloud.settings import HistorySettings
 from models.contracts.frame import Codes, Floats, FrameBatch
+from models.contracts.layout import Layout
 from models.contracts.messages import GatewayStatus, Health, LayoutMessage
 
 Resolution = Literal["raw", "1m", "1h"]
@@ -68,7 +69,7 @@ class History(Protocol):
         """Store what units are; the newest of a unit counts."""
         ...
 
-    def write_gateways(self, statuses: Sequence[GatewayStatus], received_at_ms: int) -> None:
+    def write_gateways(self, statuses: Sequence[StoredStatus]) -> None:
         """Store the newest status of each gateway and epoch, and every gap that was ever reported."""
         ...
 
@@ -88,6 +89,10 @@ class History(Protocol):
 
     def health(self, unit_key: str, from_ms: int, to_ms: int) -> list[Health]:
         """States of a unit from `from_ms` to before `to_ms`, plant's time, in time order."""
+        ...
+
+    def layouts(self) -> dict[int, Layout]:
+        """Every layout that a unit ever had, by id."""
         ...
 
     def latest(self) -> list[LatestUnit]:

@@ -140,11 +140,7 @@ class SqliteHistory:
     def _insert(self, writer: sqlite3.Connection, batch: FrameBatch, rows: list[int], received_at_ms: int) -> None:
         """Frames, minutes and hours of some rows of a batch."""
         layout = batch.layout
-        if layout.id not in self._layouts:
-            writer.execute(
-                "INSERT OR IGNORE INTO layouts VALUES (?, ?)", (_signed(layout.id), msgspec.json.encode(layout))
-            )
-            self._layouts[layout.id] = layout
+        self._store_layout(writer, layout)
         units = [self._unit(writer, batch.units[row]) for row in rows]
         until_ms = batch.measured_at_ms + batch.n * batch.interval_ms
         writer.executemany(
@@ -204,12 +200,13 @@ class SqliteHistory:
         with self._transaction() as writer:
             for message in layouts:
                 unit = self._unit(writer, f"{message.site}/{message.unit}")
+                self._store_layout(writer, message.layout)
                 writer.execute("UPDATE units SET layout = ? WHERE id = ?", (encode_json(message), unit))
 
-    def write_gateways(self, statuses: Sequence[GatewayStatus], received_at_ms: int) -> None:
+    def write_gateways(self, statuses: Sequence[StoredStatus]) -> None:
         """As `History.write_gateways`."""
         with self._transaction() as writer:
-            for status in statuses:
+            for status, received_at_ms in statuses:
                 stream = self._stream(writer, f"{status.site}/{status.gateway}", status.epoch)
                 writer.execute(
                     "UPDATE streams SET status = ?, status_at_ms = ?, last_seen_at_ms = max(last_seen_at_ms, ?)"
@@ -293,6 +290,10 @@ class SqliteHistory:
                 (self._units.get(unit_key, -1), from_ms, to_ms),
             )
             return [_HEALTH.decode(body) for (body,) in rows]
+
+    def layouts(self) -> dict[int, Layout]:
+        """As `History.layouts`."""
+        return dict(self._layouts)
 
     def latest(self) -> list[LatestUnit]:
         """As `History.latest`."""
@@ -446,6 +447,12 @@ class SqliteHistory:
             raise HistoryError(f"history {self._path}: cannot be read: {error}") from error
         finally:
             self._idle.append(connection)
+
+    def _store_layout(self, writer: sqlite3.Connection, layout: Layout) -> None:
+        if layout.id not in self._layouts:
+            values = (_signed(layout.id), msgspec.json.encode(layout))
+            writer.execute("INSERT OR IGNORE INTO layouts VALUES (?, ?)", values)
+            self._layouts[layout.id] = layout
 
     def _unit(self, writer: sqlite3.Connection, key: str) -> int:
         unit = self._units.get(key)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.history import History, HistoryError, open_history
+from cloud.history import History, HistoryError, StoredStatus, open_history
 from cloud.history.minutes import add_bytes, means_of, parts_of, to_bytes
 from cloud.history.sqlite import SCHEMA_VERSION
 from cloud.ledger import Ledger
@@ -131,7 +131,7 @@ def test_the_ledger_starts_again_from_what_is_stored(history: History) -> None:
         stored = history.write_frames(batches(*(frame(seq, T0 + seq, [[1.0], [1]]) for seq in seqs)), at_ms)
         ledger.arrived(stored, at_ms)
     ledger.told(status, 8)
-    history.write_gateways([status], 8)
+    history.write_gateways([StoredStatus(status, 8)])
     again = Ledger()
     again.load(history.epochs())
     for stored_status in history.gateways():
@@ -244,6 +244,8 @@ def test_the_newest_of_each_unit(history: History) -> None:
     assert (two.layout.unit, two.measured_at_ms, two.values, two.health) == ("ahu2", None, {}, None)
     assert [found.measured_at_ms for found in history.health("site1/ahu1", 0, T0 + 1)] == [T0 - 60_000, T0]
     assert history.health("site1/ahu1", T0, T0) == []
+    history.write_layouts([msgspec.structs.replace(message, layout=OTHER)])
+    assert history.layouts() == LAYOUTS
 
 
 def test_what_is_too_old_by_its_arrival_goes(history: History) -> None:
