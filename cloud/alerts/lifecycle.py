@@ -19,7 +19,7 @@ import msgspec
 from models.contracts.messages import AlertEvent, Severity, Transition, encode_json
 
 State = Literal["open", "acknowledged", "cleared"]
-Kind = Literal["opened", "escalated", "acknowledged", "cleared"]
+Kind = Literal["opened", "updated", "acknowledged", "cleared"]
 
 _RANK: dict[Transition, int] = {"opened": 0, "updated": 1, "cleared": 2}
 SEVERITY_RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
@@ -137,7 +137,7 @@ def notices(before: Alert | None, after: Alert) -> list[Notice]:
     if before is None:
         told.append(("opened", ""))
     elif SEVERITY_RANK[after.content.severity] > SEVERITY_RANK[before.content.severity]:
-        told.append(("escalated", after.content.severity))
+        told.append(("updated", after.content.severity))
     if after.acknowledged is not None and (before is None or before.acknowledged is None):
         told.append(("acknowledged", ""))
     if not after.active and (before is None or before.active):

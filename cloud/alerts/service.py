@@ -60,7 +60,6 @@ class AlertService:
         endpoints: Sequence[Endpoint] = (),
         settings: AlertSettings | None = None,
         public_url: str = "",
-        publish: Callable[[Alert], None] | None = None,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         """Open or make the database.
@@ -70,19 +69,22 @@ class AlertService:
             endpoints: Receivers of webhooks.
             settings: Waits between tries.
             public_url: What links in messages begin with.
-            publish: Called after each change is stored, on the caller's thread; the dashboard's live view.
             now_ms: Wall time.
         """
         self.database = Database(database) if isinstance(database, Path) else database
         self._endpoints = tuple(endpoints)
         self._public_url = public_url.rstrip("/")
-        self._publish = publish
+        self._listeners: list[Callable[[Alert], None]] = []
         self._now_ms = now_ms
         self._sender = Sender(self.database, self._endpoints, settings or AlertSettings(), now_ms)
 
     async def run(self) -> None:
         """Deliver notices until cancelled."""
         await self._sender.run()
+
+    def listen(self, listener: Callable[[Alert], None]) -> None:
+        """Call this after each change is stored, on the thread that made it; the live view of the dashboard does."""
+        self._listeners.append(listener)
 
     def apply(self, event: AlertEvent) -> Alert:
         """Take an event into account; one that is known, or older than what is known, changes nothing."""
@@ -101,8 +103,9 @@ class AlertService:
                     self._store(session, before, after, now_ms)
                     changed[after.alert_id] = after
                 if event.transition != "updated" or _escalates(before, after):
-                    kind = "escalated" if event.transition == "updated" else event.transition
-                    _log(session, event.alert_id, kind, MONITOR, now_ms, event.measured_at_ms, event.title)
+                    _log(
+                        session, event.alert_id, event.transition, MONITOR, now_ms, event.measured_at_ms, event.title
+                    )
                 results.append(after)
         self._tell(changed.values())
         return results
@@ -166,8 +169,8 @@ class AlertService:
 
     def _tell(self, changed: Iterable[Alert]) -> None:
         for alert in changed:
-            if self._publish is not None:
-                self._publish(alert)
+            for listener in self._listeners:
+                listener(alert)
         self._sender.wake()
 
     def alert(self, alert_id: str) -> Alert | None:

@@ -115,7 +115,8 @@ def test_a_cleared_alert_stays_cleared_when_its_opening_comes_late(service: Aler
 
 def test_a_duplicate_changes_no_row_and_tells_nobody(tmp_path: Path) -> None:
     told: list[Alert] = []
-    service = AlertService(tmp_path / "alerts.sqlite", publish=told.append)
+    service = AlertService(tmp_path / "alerts.sqlite")
+    service.listen(told.append)
     first = service.apply(event())
     assert service.apply(event()) == first
     assert len(told) == 1
@@ -162,8 +163,8 @@ def test_an_update_after_a_person_cleared_does_not_open_it_again(service: AlertS
 def test_rising_severity_is_told_and_logged(service: AlertService) -> None:
     before = service.apply(event())
     after = service.apply(event(transition="updated", severity="critical", measured_at_ms=OPENED_AT_MS + 1))
-    assert [notice.kind for notice in notices(before, after)] == ["escalated"]
-    assert [entry.kind for entry in service.log("al_1")] == ["opened", "escalated"]
+    assert [notice.kind for notice in notices(before, after)] == ["updated"]
+    assert [entry.kind for entry in service.log("al_1")] == ["opened", "updated"]
 
 
 def test_lists_page_without_gaps_or_repeats_while_alerts_arrive(service: AlertService) -> None:
