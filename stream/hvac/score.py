@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from models.contracts import frame_pb2, topics
+from models.contracts import topics
 from models.contracts.layout import Layout
 from models.contracts.messages import Health, Risk
 from models.hvac.features import MINUTE_MS, POINTS, fold, gather
@@ -17,8 +19,10 @@ from stream.hvac.state import EdgeAlerts, Wave
 from stream.table import Rows, State
 
 _SHOWN_MIN = 0.05  # smaller probabilities are not sent
-_PositionsById = dict[int, Rows]
-_positions: _PositionsById = {}
+_FAMILY_NUMBERS = tuple(range(len(FAMILIES)))
+_positions: dict[int, Rows] = {}
+T = TypeVar("T")
+Floats = npt.NDArray[np.float64]
 
 
 class Judged(NamedTuple):
@@ -54,13 +58,12 @@ def score(state: State, step: Wave | EdgeAlerts, monitor: Monitor) -> Scored | E
     if scored.judged:
         present = max(1, int((positions >= 0).sum()) * batch.n)
         usable = np.isfinite(values).sum(axis=(1, 2)) / present
-        newest: dict[int, tuple[Verdicts, int]] = {}
-        for verdicts, places in scored.judged:
-            newest.update((place, (verdicts, index)) for index, place in enumerate(places.tolist()))
-        for place, (verdicts, index) in newest.items():
-            header = batch.headers[wave.at[place]]
-            health = _health(wave, header, verdicts, index, float(usable[place]), monitor.version)
-            scored.health.append(Output(topics.HEALTH, f"{health.site}/{health.unit}", health))
+        newest = np.zeros(len(wave.rows), dtype=np.intp)
+        for number_of, judged in enumerate(scored.judged):
+            newest[judged.places] = number_of
+        for number_of, (verdicts, places) in enumerate(scored.judged):
+            shown = newest[places] == number_of
+            scored.health += _health(wave, verdicts, places, shown, usable, monitor.version)
     return scored
 
 
@@ -73,26 +76,62 @@ def positions_of(layout: Layout) -> Rows:
 
 
 def _health(
-    wave: Wave, header: frame_pb2.Frame, verdicts: Verdicts, index: int, usable_fraction: float, model_version: str
-) -> Health:
-    anomalous = bool(verdicts.anomalous[index])
-    reasons = explain(verdicts, index) if anomalous else ()
-    return Health(
-        site=header.site,
-        gateway=header.gateway,
-        unit=header.unit,
-        equipment=wave.batch.layout.equipment,
-        measured_at_ms=int(verdicts.minute_at_ms[index]) + MINUTE_MS,
-        anomaly_score=number(verdicts.anomaly_score[index]),
-        anomalous=anomalous,
-        top_points=tuple(reason for reason in reasons if reason.kind == "point"),
-        rules=tuple(RULES[rule] for rule in np.flatnonzero(verdicts.rule_confirmed[index])),
-        fault_probabilities=fault_probabilities(verdicts, index),
-        risks=risks(verdicts, index),
-        hours_to_failure=number(verdicts.hours_to_failure[index]),
-        usable_fraction=round(usable_fraction, 4),
-        historical=not wave.live,
-        model_version=model_version,
+    wave: Wave, verdicts: Verdicts, places: Rows, shown: npt.NDArray[np.bool_], usable: Floats, model_version: str
+) -> Iterator[Output]:
+    """Health of the units of one minute for which it is the frame's last; arrays become lists once, not unit by unit."""
+    headers, at = wave.batch.headers, wave.at[places].tolist()
+    equipment, historical = wave.batch.layout.equipment, not wave.live
+    scores, hours = numbers(verdicts.anomaly_score), numbers(verdicts.hours_to_failure)
+    failure = [numbers(column) for column in verdicts.failure_probability.T]
+    rules = _named(verdicts.rule_confirmed, RULES)
+    probabilities = np.round(verdicts.fault_probability.astype(np.float64), 4).tolist()
+    likely = _named(verdicts.fault_probability >= _SHOWN_MIN, _FAMILY_NUMBERS)
+    ends = (verdicts.minute_at_ms + MINUTE_MS).tolist()
+    fractions = np.round(usable[places], 4).tolist()
+    anomalous = verdicts.anomalous.tolist()
+    for index in np.flatnonzero(shown).tolist():
+        header = headers[at[index]]
+        reasons = explain(verdicts, index) if anomalous[index] else ()
+        health = Health(
+            site=header.site,
+            gateway=header.gateway,
+            unit=header.unit,
+            equipment=equipment,
+            measured_at_ms=ends[index],
+            anomaly_score=scores[index],
+            anomalous=anomalous[index],
+            top_points=tuple(reason for reason in reasons if reason.kind == "point"),
+            rules=rules.get(index, ()),
+            fault_probabilities={FAMILIES[family]: probabilities[index][family] for family in likely.get(index, ())},
+            risks=tuple(
+                Risk(horizon, chance)
+                for horizon, column in zip(HORIZONS_HOURS, failure, strict=True)
+                if (chance := column[index]) is not None
+            ),
+            hours_to_failure=hours[index],
+            usable_fraction=fractions[index],
+            historical=historical,
+            model_version=model_version,
+        )
+        yield Output(topics.HEALTH, f"{health.site}/{health.unit}", health)
+
+
+def _named(flags: npt.NDArray[np.bool_], names: Sequence[T]) -> dict[int, tuple[T, ...]]:
+    """Names of the columns that are set in each row, for rows that have any."""
+    found: dict[int, tuple[T, ...]] = {}
+    for row, column in zip(*(part.tolist() for part in np.nonzero(flags)), strict=True):
+        found[row] = (*found.get(row, ()), names[column])
+    return found
+
+
+def numbers(values: npt.NDArray[np.floating[Any]]) -> list[float | None]:
+    """Numbers as they are sent: four digits, None where unknown."""
+    rounded = np.round(values.astype(np.float64), 4).tolist()
+    known = np.isfinite(values)
+    return (
+        rounded
+        if known.all()
+        else [value if is_known else None for value, is_known in zip(rounded, known, strict=True)]
     )
 
 

@@ -49,6 +49,11 @@ class Site:
     def __init__(self, bootstrap: str, directory: Path, session_seconds: float) -> None:
         self.bootstrap = bootstrap
         self.directory = directory
+        self._next: dict[TopicPartition, int] = {}
+        self._records: dict[str, list[Recorded]] = {}
+        self._replay = Replay(fleet.app(WAIT_SECONDS))
+        self._replayed: dict[tuple[str, int], int] = {}
+        self._truth: list[Encoded] = []
         monitor = directory / "monitor.toml"
         monitor.write_text("[episodes]\nclear_minutes = 30\n")
         self.settings = directory / "stream.toml"
@@ -111,37 +116,45 @@ class Site:
         return (self.directory / "worker.log").read_text(errors="replace")
 
     async def read(self, names: Iterable[str]) -> list[Recorded]:
-        """Everything that these topics hold now, topic by topic."""
-        out: list[Recorded] = []
+        """Everything that these topics hold now, topic by topic; only what is new is fetched."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
+            fetch_max_wait_ms=20,
         )
         await consumer.start()
         try:
-            for name in names:
-                partitions = [TopicPartition(name, n) for n in range(kafka_topic(name).partitions or PARTITIONS)]
-                consumer.assign(partitions)
-                ends = await consumer.end_offsets(partitions)
-                left = set(partitions)
-                while left:
-                    left = {one for one in left if not await is_read(consumer, one, ends[one])}
-                    for one, records in (await consumer.getmany(timeout_ms=100)).items():
-                        out += [
-                            Recorded(name, one.partition, record.offset, record.timestamp, record.key, record.value)
-                            for record in records
-                        ]
+            wanted = list(names)
+            partitions = [
+                TopicPartition(name, number)
+                for name in wanted
+                for number in range(kafka_topic(name).partitions or PARTITIONS)
+            ]
+            consumer.assign(partitions)
+            for one in partitions:
+                consumer.seek(one, self._next.get(one, 0))
+            ends = await consumer.end_offsets(partitions)
+            left = set(partitions)
+            while left:
+                for one, records in (await consumer.getmany(timeout_ms=50)).items():
+                    self._next[one] = records[-1].offset + 1
+                    self._records.setdefault(one.topic, []).extend(
+                        Recorded(one.topic, one.partition, record.offset, record.timestamp, record.key, record.value)
+                        for record in records
+                    )
+                left = {one for one in left if not await is_read(consumer, one, ends[one])}
         finally:
             await consumer.stop()
-        return out
+        return [record for name in wanted for record in self._records.get(name, [])]
 
     async def truth(self) -> tuple[dict[int, State], list[Encoded]]:
-        """State of every partition and all outputs, recomputed from the log without a broker."""
-        replay = Replay(fleet.app(WAIT_SECONDS))
-        outputs = [output for _, output in replay.run(await self.read(INPUTS))]
-        return {number: partition.state for number, partition in replay.partitions.items()}, outputs
+        """State of every partition and all outputs, computed from the log without a broker."""
+        records = await self.read(INPUTS)
+        fresh = [one for one in records if one.offset >= self._replayed.get((one.topic, one.partition), 0)]
+        self._replayed.update({(one.topic, one.partition): one.offset + 1 for one in fresh})
+        self._truth += [output for _, output in self._replay.run(fresh)]
+        return {number: partition.state for number, partition in self._replay.partitions.items()}, list(self._truth)
 
     async def said(self) -> list[Encoded]:
         """What workers have stored so far, repeats included."""

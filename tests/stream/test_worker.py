@@ -101,22 +101,25 @@ async def test_everything_is_said_once_and_committed_within_two_seconds(site: Si
 async def test_a_worker_that_starts_again_goes_on_where_it_stood(site: Site, plant: Plant) -> None:
     before = Counter(comparable(output) for output in await site.said())
     _, old = await site.truth()
-    for _ in range(2):
-        async with site.worker():
-            await site.produce(topics.FRAMES, plant.run(10, faulty="ahu-5"))
-            _, expected = await site.truth()
-            await site.wait_until_said(expected)
+    async with site.worker():
+        await site.produce(topics.FRAMES, plant.run(10, faulty="ahu-5"))
+        _, expected = await site.truth()
+        await site.wait_until_said(expected)
     said = Counter(comparable(output) for output in await site.said())
     assert said - before == Counter(comparable(output) for output in expected) - Counter(
         comparable(output) for output in old
     )
 
 
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.long)])
 @pytest.mark.usefixtures("_judged")
-async def test_killed_in_the_middle_it_loses_nothing_and_says_nothing_else(site: Site, plant: Plant) -> None:
+async def test_killed_in_the_middle_it_loses_nothing_and_says_nothing_else(
+    site: Site, plant: Plant, kills: int
+) -> None:
     chance = random.Random(7)
-    producing = asyncio.create_task(site.produce(topics.FRAMES, plant.run(120, faulty="ahu-7"), pause_seconds=0.5))
-    for _ in range(2):
+    frames = plant.run(60 * kills, faulty="ahu-7")
+    producing = asyncio.create_task(site.produce(topics.FRAMES, frames, pause_seconds=0.5))
+    for _ in range(kills):
         process = site.start_worker()
         await _until_it_works(site)
         await asyncio.sleep(chance.uniform(0, 1.5))
