@@ -11,9 +11,9 @@ HOST = "127.0.0.1"
 class Link:
     """Relays connections to a port; `cut` drops them all and refuses new ones until `mend`."""
 
-    def __init__(self, port: int, target_port: int) -> None:
+    def __init__(self, port: int, target_host: str, target_port: int) -> None:
         self.port = port
-        self.target_port = target_port
+        self._target = (target_host, target_port)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -31,7 +31,7 @@ class Link:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(HOST, self.target_port)
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.close()
             return

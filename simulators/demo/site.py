@@ -13,6 +13,9 @@ SITE = "north"
 SPEED = 30.0
 SAMPLE_SECONDS = 15  # plant time: half a second on the wall
 FRAME_SAMPLES = 10
+RECORDING_FRAME_SAMPLES = 15
+PLANT_SEED = 7
+CLIMATE = "temperate"
 START_AT_MS = int(datetime(2026, 5, 12, 10, 30, tzinfo=UTC).timestamp() * 1000)
 
 
@@ -135,6 +138,137 @@ bootstrap = ["{brokers.kafka}"]
 
 [metrics]
 port = {ports.metrics}
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def write_plant(directory: Path, ports: Ports, clock: str) -> Path:
+    """Settings of the simulated plant: one Modbus server a gateway."""
+    servers = "".join(
+        f"""
+[[servers]]
+units = {list(gateway.units)}
+port = {port}
+profile = "{gateway.profile}"
+"""
+        for gateway, port in zip(GATEWAYS, ports.modbus, strict=True)
+    ).replace("'", '"')
+    path = directory / "plant.toml"
+    path.write_text(
+        f"""{clock}
+[plant]
+seed = {PLANT_SEED}
+climate = "{CLIMATE}"
+occupied_from_hour = 7.0
+occupied_until_hour = 19.0
+{servers}""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def write_gateway(
+    directory: Path, gateway: Gateway, mqtt: tuple[str, int], modbus_port: int, points: str, clock: str
+) -> Path:
+    """Settings of one gateway of the demo.
+
+    Args:
+        directory: Where the file and the outbox go.
+        gateway: Its name and units.
+        mqtt: Host and port of its broker, or of the relay before it.
+        modbus_port: Of the controllers that it reads.
+        points: `[[points]]` sections of its controllers' register map.
+        clock: The `[clock]` section.
+    """
+    points_path = directory / f"{gateway.profile}.points.toml"
+    points_path.write_text(points, encoding="utf-8")
+    units = "".join(
+        f"""
+[[devices.units]]
+unit = "{unit}"
+device_id = {device_id}
+title = "Air handler {unit.rpartition("-")[2]}"
+"""
+        for device_id, unit in enumerate(gateway.units, start=1)
+    )
+    path = directory / f"{gateway.name}.toml"
+    path.write_text(
+        f"""site = "{SITE}"
+gateway = "{gateway.name}"
+
+[mqtt]
+host = "{mqtt[0]}"
+port = {mqtt[1]}
+keepalive_seconds = 5
+
+{clock}
+[outbox]
+path = "{directory / gateway.name}.outbox.sqlite3"
+
+[publish]
+ack_timeout_seconds = 5.0
+reconnect_seconds_max = 2.0
+
+[frame]
+samples = {FRAME_SAMPLES}
+
+[poll]
+interval_seconds = {SAMPLE_SECONDS}
+
+[readings]
+stale_seconds = 0
+
+[status]
+heartbeat_seconds = 2.0
+
+[[devices]]
+kind = "modbus"
+name = "{gateway.name}-controllers"
+host = "127.0.0.1"
+port = {modbus_port}
+points_file = "{points_path}"
+{units}""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def write_recording(
+    directory: Path, file: Path, map_text: str, mqtt: tuple[str, int], speed: float, clock: str
+) -> Path:
+    """Settings of a gateway that plays a recorded file."""
+    map_path = directory / "map.toml"
+    map_path.write_text(map_text, encoding="utf-8")
+    path = directory / "recording.toml"
+    path.write_text(
+        f"""site = "recorded"
+gateway = "replay"
+
+[mqtt]
+host = "{mqtt[0]}"
+port = {mqtt[1]}
+keepalive_seconds = 5
+
+{clock}
+[outbox]
+path = "{directory / "replay"}.outbox.sqlite3"
+# However long the file takes, it is played in order.
+live_backlog_seconds_max = 86400.0
+
+[frame]
+samples = {RECORDING_FRAME_SAMPLES}
+
+[status]
+heartbeat_seconds = 1.0
+
+[[devices]]
+kind = "csvfile"
+name = "{file.name}"
+path = "{file}"
+map_file = "{map_path}"
+playback_speed = {speed}
 """,
         encoding="utf-8",
     )
