@@ -49,8 +49,12 @@ def boottime_ms() -> int:
 
 def is_damage(error: Exception) -> bool:
     """Whether this error means that the file itself is damaged, rather than full, locked or unreadable for now."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary code of an error; 0 for one that is not SQLite's."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def open_outbox(path: Path, size_bytes_max: int, wall_ms: int) -> Opened:
@@ -68,7 +72,8 @@ def open_outbox(path: Path, size_bytes_max: int, wall_ms: int) -> Opened:
         path.parent.mkdir(parents=True, exist_ok=True)
         return Opened(_open(path, size_bytes_max), None)
     except sqlite3.Error as error:
-        if not is_damage(error) and getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_READONLY:
+        # A table that is not there is told as a plain error; a file that cannot be written can still be moved.
+        if not is_damage(error) and _code(error) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_ERROR):
             raise OutboxError(_why(path, error)) from error
         cause = f"outbox {path}: {error}"
     except OutboxError as error:
@@ -115,7 +120,7 @@ def _open(path: Path, size_bytes_max: int) -> Outbox:
 
 
 def _why(path: Path, error: sqlite3.Error) -> str:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"outbox {path}: another agent has it open; give each agent its own outbox.path"
     return f"outbox {path}: {error}; check the folder's rights and the free space"
 

@@ -50,7 +50,7 @@ class Device:
 
     async def stop(self) -> None:
         if self._server is not None:
-            await self._server.shutdown()
+            await self._server.shutdown()  # type: ignore[no-untyped-call]
         if self._task is not None:
             self._task.cancel()
 
