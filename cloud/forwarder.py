@@ -31,6 +31,7 @@ _RECORD_BYTES_MAX = 1024 * 1024
 # Records that do not move for so long may wait for topics that are gone.
 _STUCK_SECONDS = 10.0
 _MEND_SECONDS = 5.0
+_MEND_MS = 1000
 
 
 @dataclass(slots=True)
@@ -146,7 +147,7 @@ class Forwarder:
             return False
         self._mend_at = now + _MEND_SECONDS
         try:
-            forgotten = bool(create_topics(self._settings, self._timeout_ms))
+            forgotten = bool(create_topics(self._settings, _MEND_MS))
             if not (self._broken or forgotten):
                 return False
             fresh = self._connect()

@@ -28,7 +28,7 @@ def make_client(settings: MqttSettings, client_id: str, manual_ack: bool = False
     client = Client(
         CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack
     )
-    client.connect_timeout = 2.0
+    client.connect_timeout = 1.5
     if settings.username:
         password = secret(settings.password_file, "mqtt.password_file") if settings.password_file else None
         client.username_pw_set(settings.username, password)
