@@ -224,13 +224,15 @@ class ModbusSource:
                     answered[number] = True
             start += block.length
         name = f"{self.name}/{polled.unit.name}"
+        split_up = self._split_refused(polled)
+        if not why and not answered.any() and not split_up:
+            why = f"{self._where} unit {polled.settings.device_id}: it answers, but gives no value; see the messages above"
         if why:
             polled.backoff.failed(time.monotonic())
             self._health.device_failed(name, why)
         elif answered.any():
             polled.backoff.worked()
             self._health.device_answers(name)
-        self._split_refused(polled)
         if not answered.any():
             return None
         readings = polled.reader.judge(decoder.decode(words, answered), slot_at_ms, self._clock.now_ms() - slot_at_ms)
@@ -277,10 +279,10 @@ class ModbusSource:
             return None
         return found[: block.length]
 
-    def _split_refused(self, polled: _Polled) -> None:
+    def _split_refused(self, polled: _Polled) -> bool:
         """Ask for what a device refused in smaller blocks next time, so that one bad address costs only its own point."""
         if not any(len(block.points) > 1 for block in polled.refused):
-            return
+            return False
         blocks: list[Block] = []
         for block in polled.blocks:
             if block in polled.refused and len(block.points) > 1:
@@ -290,6 +292,7 @@ class ModbusSource:
                 blocks.append(block)
         polled.blocks = tuple(blocks)
         polled.decoder = Decoder(self._device.points, blocks, polled.settings.address_offset)
+        return True
 
     def _complain_of_range(self, polled: _Polled, readings: Readings) -> None:
         for index in np.flatnonzero(readings.quality == Quality.OUT_OF_RANGE):
