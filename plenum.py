@@ -52,18 +52,28 @@ _EXTRAS = {
 
 
 @app.command
-def demo(*, seconds: float = 0, check: bool = False, keep: Path | None = None, json: str = "") -> int:
+def demo(
+    *,
+    seconds: float = 0,
+    check: bool = False,
+    keep: Path | None = None,
+    mqtt: str = "",
+    kafka: str = "",
+    json: str = "",
+) -> int:
     """Start a whole site on this machine, plant faults, cut a link, and show what comes of it.
 
     Args:
         seconds: How long to run, in wall seconds; 0 runs until Ctrl-C.
         check: Judge the run at its end: exit code 1 if an alert, a frame or a webhook is missing or too many.
         keep: Directory for settings, logs and databases; without it they are removed at the end.
+        mqtt: host:port of a broker that runs already, instead of the embedded one.
+        kafka: host:port of a Kafka that runs already, instead of the embedded one.
         json: File for the figures; - for standard output.
     """
     from simulators.demo.run import run_demo
 
-    return run_demo(seconds=seconds, check=check, keep=keep, json_path=json)
+    return run_demo(seconds=seconds, check=check, keep=keep, json_path=json, mqtt=mqtt, kafka=kafka)
 
 
 @app.command

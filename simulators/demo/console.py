@@ -35,7 +35,7 @@ class Show:
         """One alert of a webhook, in one line: where, what, how bad, why, and where to look."""
         data = event["data"]
         kind = event["type"].rpartition(".")[2]
-        reason = data["reasons"][0]["text"] if data["reasons"] else data["title"]
+        reason = data["reasons"][0]["text"] if data["reasons"] and kind != "cleared" else data["title"]
         line = Text.assemble(
             (f"{self.seconds:6.1f} s  ", "dim"),
             (f"ALERT {kind:<8} ", _COLOURS.get(data["severity"], "") if kind != "cleared" else "green"),
