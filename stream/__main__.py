@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("app", choices=["hvac"], help="which app")
     parser.add_argument("--settings", type=Path, help="TOML file; without it every default holds")
     arguments = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, _leave)  # until the worker listens for it by itself
     from stream.settings import StreamSettings
 
     try:
@@ -31,6 +33,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return Exit.SETTINGS
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(Exit.OK)
 
 
 if __name__ == "__main__":

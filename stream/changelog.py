@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
+
+_SILENCE_SECONDS = 30
 
 
 async def read_changelogs(
@@ -13,7 +17,7 @@ async def read_changelogs(
     """Every record that the partitions hold now, in order.
 
     Raises:
-        KafkaError: Kafka cannot be reached.
+        KafkaError: Kafka cannot be reached, or sends nothing more though there is more.
     """
     entries: dict[int, list[tuple[bytes, bytes | None]]] = {partition: [] for partition in partitions}
     # aiokafka resets a fresh assignment by itself, to the end unless told otherwise, and races with `seek_to_beginning`.
@@ -26,10 +30,16 @@ async def read_changelogs(
         consumer.assign(assigned)
         ends = await consumer.end_offsets(assigned)
         left = set(assigned)
+        moved_at = time.monotonic()
         while left:
             for one, records in (await consumer.getmany(timeout_ms=200)).items():
+                moved_at = time.monotonic()
                 entries[one.partition] += [(record.key or b"", record.value) for record in records]
             left = {one for one in left if not await is_read(consumer, one, ends[one])}
+            if time.monotonic() - moved_at > _SILENCE_SECONDS:
+                raise KafkaTimeoutError(
+                    f"{topic}: nothing came for {_SILENCE_SECONDS} s, {len(left)} partitions not at their end"
+                )
     finally:
         await consumer.stop()
     return entries

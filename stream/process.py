@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 
@@ -18,11 +19,32 @@ from stream.settings import StreamSettings
 from stream.topics import ensure_topics
 
 _log = logging.getLogger(__name__)
+_REPEAT_SECONDS = 10.0
+_STOP_SECONDS = 2.5
+
+
+class _NotAgainAndAgain(logging.Filter):
+    """A broker that is away makes aiokafka say so many times a second; the same words are let through every 10 s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiokafka"):
+            return True
+        said_at = self._said_at.get(record.msg, -_REPEAT_SECONDS)
+        if record.created - said_at < _REPEAT_SECONDS:
+            return False
+        self._said_at[record.msg] = record.created
+        return True
 
 
 def run_hvac(settings: StreamSettings) -> int:
     """Run a worker of the HVAC app until a signal ends it; the exit code."""
     _use_uvloop()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_NotAgainAndAgain())
     return asyncio.run(_run_hvac(settings))
 
 
@@ -43,9 +65,11 @@ async def _run_hvac(settings: StreamSettings) -> int:
         partitions = await ensure_topics(settings.kafka, *_topics_of(app))
         worker = Worker(app, settings, idempotent=await gives_producer_ids(settings.kafka))
         return await _run(worker, settings, partitions, stop)
-    except (KafkaError, OSError) as error:
+    except KafkaError as error:
         where = ", ".join(settings.kafka.bootstrap)
-        print(f"stream: kafka at {where} or the metrics port failed: {error!r}; check both", file=sys.stderr)
+        print(
+            f"stream: kafka at {where} failed: {error!r}; is it running, and are its settings right?", file=sys.stderr
+        )
         return Exit.NETWORK
 
 
@@ -58,7 +82,12 @@ def _topics_of(app: StreamApp) -> tuple[list[str], list[str]]:
 
 async def _run(worker: Worker, settings: StreamSettings, partitions: dict[str, int], stop: asyncio.Event) -> int:
     """Reference topics first, then the worker; ends when told to, or with the first of them that fails."""
-    worker.metrics.serve(settings.metrics)
+    try:
+        worker.metrics.serve(settings.metrics)
+    except OSError as error:
+        address = f"{settings.metrics.host}:{settings.metrics.port}"
+        print(f"stream: metrics cannot listen at {address}: {error.strerror}; choose another port", file=sys.stderr)
+        return Exit.NETWORK
     ready = asyncio.Event()
     follow = asyncio.create_task(worker.references.follow(partitions, ready), name="follow reference topics")
     stopping = asyncio.create_task(stop.wait(), name="wait for a signal")
@@ -83,7 +112,14 @@ async def _serve(worker: Worker, follow: asyncio.Task[None], stopping: asyncio.T
     crashed = asyncio.create_task(worker.faust.wait_until_stopped(), name="wait for a crash")
     await asyncio.wait({follow, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
     crashed.cancel()
-    await worker.faust.stop()
+    leaving = asyncio.create_task(worker.faust.stop(), name="stop")
+    await asyncio.wait({leaving}, timeout=_STOP_SECONDS)
+    if not leaving.done():
+        # Threads of Faust and aiokafka wait for Kafka without end; nothing that they hold was acknowledged.
+        print("stream: kafka does not answer; stopped without it, what was not stored comes again", file=sys.stderr)
+        logging.shutdown()
+        os._exit(Exit.NETWORK)
+    leaving.result()
     if stopping.done():
         return Exit.OK
     reason = worker.faust.crash_reason or (follow.exception() if follow.done() else None)

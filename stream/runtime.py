@@ -88,6 +88,8 @@ class Worker:
             broker_session_timeout=settings.read.session_seconds,
             broker_heartbeat_interval=settings.read.session_seconds / 5,
             broker_max_poll_interval=300.0,
+            # Faust gives up waiting for a recovery after this time and goes on as if it were done: never do that.
+            broker_request_timeout=86_400.0,
             stream_buffer_maxsize=_EVENTS_QUEUED_MAX,
             producer_linger=settings.read.linger_ms / 1000,
             producer_max_batch_size=262_144,
@@ -131,12 +133,7 @@ class Worker:
         if owned is None:
             return
         if batch.made_anew:
-            _log.error("%s partition %d was made anew; it is read from its beginning", topic, partition)
-            first = await self._consumer.earliest_offsets(batch.tp)
-            owned.core.state.positions[topic] = first[batch.tp]
-            owned.core.silent_until.pop(topic, None)
-            await self._consumer.seek_batched({batch.tp: first[batch.tp]})
-            return
+            await self._start_over(batch.tp, owned)
         if not batch.records:
             return
         position = owned.core.state.positions.get(topic, 0)
@@ -165,9 +162,23 @@ class Worker:
 
         await owned.delivery.put(done.outputs, stored)
 
-    async def _snapshot_again_and_again(self, partition: int, owned: _Owned) -> None:
+    async def _start_over(self, tp: TP, owned: _Owned) -> None:
+        """A log that ends before our position is another one: somebody made the topic anew, or the broker forgot it."""
+        _log.error("%s partition %d was made anew; it is read from its beginning", *tp)
+        first = (await self._consumer.earliest_offsets(tp))[tp]
+        owned.core.state.positions[tp.topic] = first
+        owned.core.silent_until.pop(tp.topic, None)
+        self._consumer.forget_committed(tp)
+        await self._consumer.seek_batched({tp: first})
+
+    async def _look_after(self, partition: int, owned: _Owned) -> None:
+        """Snapshots, and an eye on logs that were made anew, for as long as the partition is ours."""
         while True:
             await asyncio.sleep(self.settings.state.snapshot_seconds)
+            for topic, position in list(owned.core.state.positions.items()):
+                end = self._consumer.highwater(TP(topic, partition))
+                if end is not None and end < position:
+                    await self._start_over(TP(topic, partition), owned)
             await self._snapshot(partition, owned)
 
     async def _snapshot(self, partition: int, owned: _Owned) -> None:
@@ -233,9 +244,7 @@ class Worker:
             now = time.monotonic()
             delivery = Delivery(self._producer, f"{self.app.name} partition {partition}", self.metrics.failures.inc)
             owned = _Owned(core, snapshots, delivery, now, now, dict(core.state.positions))
-            owned.timer = asyncio.create_task(
-                self._snapshot_again_and_again(partition, owned), name=f"snapshots of partition {partition}"
-            )
+            owned.timer = asyncio.create_task(self._look_after(partition, owned), name=f"look after {partition}")
             self._owned[partition] = owned
         rows = sum(len(table) for partition in partitions for table in self._owned[partition].core.state.all())
         seconds = time.monotonic() - started

@@ -102,7 +102,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=read.fetch_bytes_max,
             fetch_max_wait_ms=read.fetch_wait_ms,
-            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            request_timeout_ms=40_000,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
@@ -236,6 +236,11 @@ class Consumer(driver.Consumer):
             self._read_offset[tp] = offset or None
             marked[tp] = (offset, self._seeks[tp])
         await self._thread.seek_marked(marked)
+
+    def forget_committed(self, tp: TP) -> None:
+        """The log of this partition is another one: what was committed of the old one means nothing."""
+        self._committed.pop(tp, None)
+        self._committed_offset[tp] = None
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Faust stops the flow and waits for running events; then state is stored, and what is done committed."""
