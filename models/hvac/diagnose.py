@@ -1,21 +1,18 @@
 """From rules and model to the fault family: which of the six faults explains best what is seen, or none.
 
-A small trained model weighs the pattern of what the anomaly model could not explain; each confirmed rule adds its word for
-the families that cause it (the natural logarithm of how many times likelier it is with the fault than without). The
-families compete with each other and with a healthy unit: softmax over the sums, smoothed over a few minutes.
+A small trained model weighs the confirmed rules and the pattern of what the anomaly model could not explain. The families
+compete with each other and with a healthy unit (softmax); their probabilities are smoothed over a few minutes.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.hvac.families import FAMILY_INDEX, F
+from models.hvac.families import FAMILIES, FAMILY_INDEX, F
 from models.hvac.inputs import INPUT_INDEX, TARGETS
 from models.hvac.points import Bools, Floats, State
 from models.hvac.rules import RULE_TABLE, RULES, Facts, R
 
-# Weight of a rule for its likeliest family, and for the next ones.
-_WEIGHTS = (3.0, 2.0, 1.5)
 _CONTEXT = (
     "outdoor",
     "mixed",
@@ -36,44 +33,43 @@ DIAGNOSIS_INPUTS: tuple[str, ...] = (
     "filter_resistance_rise",
     "fan_speed_excess",
     *_CONTEXT,
+    *(f"rule_{rule}" for rule in RULES),
 )
 _RESIDUAL_STEP, _RESIDUAL_MAX = 4.0, 4.0
-_ODDS_MAX = 12.0
 _KEEP_A_MINUTE = 0.8  # memory of the smoothed probability: about five minutes
 
 
-def _table() -> Floats:
-    weights = np.zeros((R, F), dtype=np.float32)
+def _speaks_for() -> Bools:
+    table = np.zeros((R, F), dtype=bool)
     for index, rule in enumerate(RULE_TABLE):
-        for family, weight in zip(rule.families, _WEIGHTS, strict=False):
-            weights[index, FAMILY_INDEX[family]] = weight
-    return weights
+        for family in rule.families:
+            table[index, FAMILY_INDEX[family]] = True
+    return table
 
 
-WEIGHTS = _table()
-# Which families a rule speaks for at all: an open episode of one of them explains the rule.
-SPEAKS_FOR: Bools = WEIGHTS > 0
+# Which families a rule speaks for at all: an open episode of one of them explains the rule. Shape (R, F).
+SPEAKS_FOR: Bools = _speaks_for()
 
 
-def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats) -> Floats:
+def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats, confirmed: Bools) -> Floats:
     """What the diagnosis model sees, shape (m, len(DIAGNOSIS_INPUTS)).
 
     Args:
         facts: Of this minute.
         x: Inputs of the anomaly model, shape (m, D).
         residual: What it could not explain, shape (m, T), NaN where not judged.
+        confirmed: Rules confirmed now, shape (m, R).
     """
     judged = ~np.isnan(residual)
     steps = np.where(judged, residual, np.float32(0)) / np.float32(_RESIDUAL_STEP)
     rise = np.log(np.maximum(np.nan_to_num(facts.reference("filter_resistance_rise"), nan=1.0), 0.2)) * 2
     excess = np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0) * 10
     own = np.clip(np.stack([rise, excess], axis=1), -3, 3)
-    return np.concatenate(
-        [np.clip(steps, -_RESIDUAL_MAX, _RESIDUAL_MAX), judged, own, x[:, _CONTEXT_COLUMNS]], axis=1, dtype=np.float32
-    )
+    pattern = np.clip(steps, -_RESIDUAL_MAX, _RESIDUAL_MAX)
+    return np.concatenate([pattern, judged, own, x[:, _CONTEXT_COLUMNS], confirmed], axis=1, dtype=np.float32)
 
 
-def fault_probability(state: State, facts: Facts, logits: Floats, confirmed: Bools) -> Floats:
+def fault_probability(state: State, facts: Facts, logits: Floats) -> Floats:
     """Probability of each family, shape (m, F), smoothed over minutes; what is left to 1 is that of no fault.
 
     Works on `state`; minutes in which the unit rests or starts up change nothing.
@@ -81,18 +77,13 @@ def fault_probability(state: State, facts: Facts, logits: Floats, confirmed: Boo
     Args:
         facts: Of this minute.
         logits: Of the diagnosis model, shape (m, 1 + F), no fault first.
-        confirmed: Rules confirmed now, shape (m, R).
     """
-    odds = np.clip(logits[:, 1:] - logits[:, :1], -_ODDS_MAX, _ODDS_MAX).astype(np.float64)
-    # Added rule by rule: a matrix product would round by the number of rows.
-    for index in range(R):
-        if RULE_TABLE[index].families:
-            odds += np.where(confirmed[:, index, None], WEIGHTS[index], 0)
-    share = np.exp(odds)
-    total = np.ones(len(share))
-    for family in range(F):
-        total += share[:, family]
-    probability = (share / total[:, None]).astype(np.float32)
+    share = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
+    # Added column by column: numpy's own sum would round by the shape.
+    total = np.zeros(len(share))
+    for column in range(1 + F):
+        total += share[:, column]
+    probability = (share[:, 1:] / total[:, None]).astype(np.float32)
     keep = np.float32(_KEEP_A_MINUTE) ** np.minimum(facts.elapsed_minutes, np.float32(5))
     before = state["fault_level"][facts.rows]
     level = np.where(facts.settled[:, None], probability + keep[:, None] * (before - probability), before)
@@ -116,9 +107,8 @@ def leading_rule(confirmed: Bools, family: int) -> int:
     Args:
         confirmed: Of one unit, shape (R,).
     """
-    weights = np.where(confirmed, WEIGHTS[:, family], 0)
-    best = int(np.argmax(weights))
-    return best if weights[best] > 0 else -1
+    speaking = [index for index in np.flatnonzero(confirmed) if SPEAKS_FOR[index, family]]
+    return int(min(speaking, key=lambda index: RULE_TABLE[index].families.index(FAMILIES[family]), default=-1))
 
 
 def rule_name(index: int) -> str:

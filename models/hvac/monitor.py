@@ -48,8 +48,8 @@ def judge(
     confirmed = rules.confirm(state, facts, excess, settings.rules)
     x, there = inputs(facts)
     seen = anomaly.look(state, facts, x, there, reconstruction, settings.baseline)
-    logits = diagnosis.model(diagnose.diagnosis_inputs(facts, x, seen.residual))
-    probability = diagnose.fault_probability(state, facts, logits, confirmed)
+    logits = diagnosis.model(diagnose.diagnosis_inputs(facts, x, seen.residual, confirmed))
+    probability = diagnose.fault_probability(state, facts, logits)
     return Judged(facts, excess, confirmed, seen, probability)
 
 

@@ -20,6 +20,7 @@ Tensors = Sequence[tf.Tensor]
 # Weights and biases, layer after layer.
 Layers = list[tuple[Floats, Floats]]
 _SIGMA_LOG_MIN, _SIGMA_LOG_MAX = -5.0, 2.0
+_SMOOTHING = 0.01
 _ERROR_KNEE = 3.0  # standard deviations; beyond, an example pulls no harder
 
 
@@ -124,9 +125,11 @@ def reconstruction_loss(outputs: tf.Tensor, rest: Tensors) -> tf.Tensor:
 
 
 def class_loss(outputs: tf.Tensor, rest: Tensors) -> tf.Tensor:
-    """Cross-entropy; `rest`: classes (b,) and weights (b,)."""
+    """Cross-entropy with slightly smoothed labels; `rest`: classes (b,) and weights (b,)."""
     classes, weights = rest
-    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(classes, tf.int32), outputs)
+    count = outputs.shape[1]
+    labels = tf.one_hot(tf.cast(classes, tf.int32), count) * (1 - _SMOOTHING) + _SMOOTHING / count
+    entropy = tf.nn.softmax_cross_entropy_with_logits(labels, outputs)
     return tf.reduce_sum(weights * entropy) / tf.reduce_sum(weights)
 
 

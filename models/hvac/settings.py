@@ -54,9 +54,9 @@ class BaselineSettings(Settings, frozen=True):
 class EpisodeSettings(Settings, frozen=True):
     """When an episode opens and when it ends."""
 
-    open_probability: Fraction = 0.6
+    open_probability: Fraction = 0.7
     clear_probability: Fraction = 0.3
-    open_minutes: Count = 3
+    open_minutes: Count = 6
     clear_minutes: Count = 120  # minutes in which the evidence could have shown, and did not
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import tensorflow as tf
 
 from models.contracts.figures import Figure
-from models.hvac import anomaly, baseline, diagnose, features, networks, risk
+from models.hvac import anomaly, baseline, diagnose, features, networks, risk, rules
+from models.hvac.curriculum import Recording
 from models.hvac.families import FAMILIES, FAMILY_INDEX, HORIZONS_HOURS
 from models.hvac.features import Minutes
 from models.hvac.infer import open_model
@@ -31,7 +31,7 @@ COMMAND = "make train"
 _VERSION = "1.0.0"
 _GOLDEN_ROWS = 24
 _GOLDEN_TOLERANCE = 2e-4
-_SETTLE_MS = 10 * 60_000  # after the onset of a fault, before its minutes count as such
+_SETTLE_MS = 2 * 60_000  # after the onset of a fault, before its minutes count as such
 _LIMIT_QUANTILE = 0.9995
 _THIN_POINTS = (
     "outdoor_air_relative_humidity", "zone_air_temperature", "supply_fan_power", "supply_air_flow",
@@ -39,24 +39,6 @@ _THIN_POINTS = (
     "hot_water_supply_temperature", "hot_water_return_temperature", "chilled_water_supply_temperature",
     "chilled_water_return_temperature",
 )  # fmt: skip
-
-
-class Planted(NamedTuple):
-    """A fault that is known to be in a recording."""
-
-    unit: int
-    family: str
-    at_ms: int
-    severity: float
-
-
-@dataclass(slots=True)
-class Recording:
-    """Minutes of U units side by side: `minute_at_ms` (n,), `means` (n, U, P)."""
-
-    minute_at_ms: Ints
-    means: Floats
-    faults: tuple[Planted, ...] = field(default=())
 
 
 @dataclass(slots=True)
@@ -199,7 +181,7 @@ def _anomalies(
 
 
 def train_diagnosis(
-    recordings: Sequence[Recording], reconstruction: ArtifactFiles, data: str, seed: int = 7, steps: int = 4000,
+    recordings: Sequence[Recording], reconstruction: ArtifactFiles, data: str, seed: int = 7, steps: int = 6000,
     settings: MonitorSettings | None = None,
 ) -> ArtifactFiles:  # fmt: skip
     """The diagnosis model, from recordings with known faults and without.
@@ -224,11 +206,12 @@ def train_diagnosis(
         for number, minutes in enumerate(_minutes(poor)):
             facts = features.observe(state, minutes, settings.rules)
             facts.references = baseline.refer(state, facts, settings.baseline)
+            confirmed = rules.confirm(state, facts, rules.judge(facts, settings.rules), settings.rules)
             x, there = inputs(facts)
             seen = anomaly.look(state, facts, x, there, artifact, settings.baseline)
             label = _labels(recording, int(minutes.minute_at_ms[0]), units)
             use = facts.settled & (label >= 0) & (number % (2 if recording.faults else 6) == 0)
-            xs.append(diagnose.diagnosis_inputs(facts, x, seen.residual)[use])
+            xs.append(diagnose.diagnosis_inputs(facts, x, seen.residual, confirmed)[use])
             labels.append(label[use])
             outs.append(out[use])
     x_all, label_all, out_all = np.concatenate(xs), np.concatenate(labels), np.concatenate(outs)

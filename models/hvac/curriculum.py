@@ -1,0 +1,161 @@
+"""What the shipped models are trained and tested on: which simulated plants, on which days, with which faults.
+
+This is data only. Whoever runs it brings the plant: a function that plays a lesson and gives its readings in chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+
+from models.contracts.frame import as_sent
+from models.contracts.layout import layout_for
+from models.contracts.points import AHU_POINTS
+from models.hvac import features
+from models.hvac.families import FAMILIES
+from models.hvac.points import POINTS, Floats, Ints
+
+_DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
+
+
+class Planted(NamedTuple):
+    """One fault of one unit: `severity` from `at_ms` on, growing by `growth_per_day` up to 1, where the unit fails."""
+
+    unit: int
+    family: str
+    at_ms: int
+    severity: float
+    growth_per_day: float = 0.0
+    stuck_position_fraction: float = 0.05
+    direction: int = 1
+
+    def failed_at_ms(self) -> int:
+        """When it reaches severity 1; -1 if it never does."""
+        if self.growth_per_day <= 0:
+            return -1
+        return self.at_ms + round((1 - self.severity) / self.growth_per_day * _DAY_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A fleet for some time. Units stand on sites of all climates in turn."""
+
+    name: str
+    units: int
+    seed: int
+    start_at_ms: int
+    hours: float
+    interval_seconds: float
+    faults: tuple[Planted, ...] = ()
+
+    def failed_at_ms(self) -> Ints:
+        """When each unit fails, -1 if it does not during the lesson, shape (units,)."""
+        failed = np.full(self.units, -1, dtype=np.int64)
+        end_ms = self.start_at_ms + round(self.hours * _HOUR_MS)
+        for fault in self.faults:
+            at_ms = fault.failed_at_ms()
+            if 0 <= at_ms < end_ms:
+                failed[fault.unit] = at_ms
+        return failed
+
+
+# Plays a lesson: chunks of times (n,) and readings (n, U, 24) in the order of AHU_POINTS, one after the other.
+Plant = Callable[[Lesson], Iterator[tuple[Ints, Floats]]]
+
+
+@dataclass(slots=True)
+class Recording:
+    """Minutes of U units side by side: `minute_at_ms` (n,), `means` (n, U, P), and the faults that are known in them."""
+
+    minute_at_ms: Ints
+    means: Floats
+    faults: tuple[Planted, ...] = ()
+
+
+_DAYS = (
+    "2026-01-14", "2026-02-17", "2026-03-18", "2026-04-15", "2026-05-12", "2026-06-17", "2026-07-15", "2026-08-12",
+    "2026-09-16", "2026-10-14", "2026-11-18", "2026-12-09",
+)  # fmt: skip
+
+
+def _at_ms(day: str, hour: float) -> int:
+    return round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000 + hour * _HOUR_MS)
+
+
+def healthy_lessons(seed: int = 1000, units: int = 96) -> list[Lesson]:
+    """A day and a night of each month, nothing broken."""
+    return [Lesson(f"healthy {day}", units, seed + n, _at_ms(day, 6), 26, 15) for n, day in enumerate(_DAYS)]
+
+
+def faulty_lessons(seed: int = 2000, units: int = 120) -> list[Lesson]:
+    """Two stretches of each month with a fault in every unit, of every severity, planted after 15 minutes or more."""
+    lessons = []
+    for number, day in enumerate(day for day in _DAYS for _ in range(2)):
+        rng = np.random.default_rng([seed, number])
+        start_ms = _at_ms(day, float(rng.uniform(6.5, 9.5) if number % 2 == 0 else rng.uniform(10, 14.5)))
+        faults = tuple(
+            Planted(
+                unit,
+                FAMILIES[unit % len(FAMILIES)],
+                start_ms + round(rng.uniform(0.25, 1 if unit % 2 else 4) * _HOUR_MS),
+                float(rng.uniform(0.12, 0.97)),
+                0.0,
+                *_how(rng),
+            )
+            for unit in range(units)
+        )
+        lessons.append(Lesson(f"faulty {day} {number % 2}", units, seed + number, start_ms, 7, 15, faults))
+    return lessons
+
+
+def wearing_lessons(seed: int = 3000, units: int = 128, days: float = 24) -> list[Lesson]:
+    """Fleets that wear for weeks, one in each season; some units stay healthy, some break at once, most wear out."""
+    lessons = []
+    for number, day in enumerate(("2026-01-12", "2026-04-13", "2026-07-13", "2026-10-12")):
+        rng = np.random.default_rng([seed, number])
+        start_ms = _at_ms(day, 5)
+        faults = []
+        for place, unit in enumerate(rng.permutation(units)[: round(0.65 * units)]):
+            abrupt = rng.random() < 0.25
+            severity = float(rng.uniform(0.4, 0.95) if abrupt else rng.uniform(0.02, 0.15))
+            life_days = float(np.clip(rng.lognormal(np.log(6.0), 0.7), 0.5, 40.0))
+            onset_ms = start_ms + round(rng.uniform(0, 0.8 * days) * _DAY_MS)
+            growth = 0.0 if abrupt else (1 - severity) / life_days
+            family = FAMILIES[place % len(FAMILIES)]
+            faults.append(Planted(int(unit), family, onset_ms, severity, growth, *_how(rng)))
+        lessons.append(Lesson(f"wearing {day}", units, seed + number, start_ms, days * 24, 60, tuple(faults)))
+    return lessons
+
+
+def _how(rng: np.random.Generator) -> tuple[float, int]:
+    """Where a stuck damper ends, and which way a sensor drifts."""
+    stuck = rng.uniform(0, 0.2) if rng.random() < 0.5 else rng.uniform(0.8, 1)
+    return float(stuck), 1 if rng.random() < 0.5 else -1
+
+
+def record(plant: Plant, lesson: Lesson) -> Iterator[Recording]:
+    """A lesson as minutes, chunk by chunk, made as in service: on the grid of the frames, then folded."""
+    layout = layout_for("ahu", AHU_POINTS)
+    positions = layout.positions(POINTS)
+    rows = np.arange(lesson.units)
+    state = features.new_state(lesson.units)
+    interval_ms = np.full(lesson.units, round(lesson.interval_seconds * 1000))
+    for times, readings in plant(lesson):
+        sent = as_sent(np.ascontiguousarray(readings.transpose(1, 2, 0)), layout)
+        values = features.gather(sent, None, positions)
+        done = list(features.fold(state, rows, np.full(lesson.units, times[0]), interval_ms, values))
+        if done:
+            minute_at_ms = np.array([minutes.minute_at_ms[0] for minutes in done])
+            yield Recording(minute_at_ms, np.stack([minutes.means for minutes in done]), lesson.faults)
+
+
+def recorded(plant: Plant, lesson: Lesson) -> Recording:
+    """A whole lesson at once; for those that fit into memory."""
+    chunks = list(record(plant, lesson))
+    at_ms = np.concatenate([chunk.minute_at_ms for chunk in chunks])
+    return Recording(at_ms, np.concatenate([chunk.means for chunk in chunks]), lesson.faults)
