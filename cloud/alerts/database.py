@@ -16,6 +16,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from models.contracts.settings import SettingsError
+
 SCHEMA = 1
 _BUSY_MS = 10_000
 
@@ -24,8 +26,8 @@ class Base(DeclarativeBase):
     """Every table of this database."""
 
 
-class DatabaseError(RuntimeError):
-    """A database that this version cannot use."""
+class DatabaseError(SettingsError):
+    """A database that this version cannot use: the process must not start on it."""
 
 
 class Database:

@@ -103,9 +103,7 @@ class AlertService:
                     self._store(session, before, after, now_ms)
                     changed[after.alert_id] = after
                 if event.transition != "updated" or _escalates(before, after):
-                    _log(
-                        session, event.alert_id, event.transition, MONITOR, now_ms, event.measured_at_ms, event.title
-                    )
+                    _log(session, event.alert_id, event.transition, MONITOR, now_ms, event.measured_at_ms, event.title)
                 results.append(after)
         self._tell(changed.values())
         return results

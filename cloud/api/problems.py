@@ -35,13 +35,14 @@ CODES: dict[str, Code] = {
     "alert_unknown": Code(404, "No such alert"),
     "webhook_unknown": Code(404, "No such receiver"),
     "not_found": Code(404, "Nothing is here"),
+    "too_large": Code(413, "The request is too large"),
     "method_not_allowed": Code(405, "This address does not do that"),
     "alert_acknowledged": Code(409, "The alert is acknowledged already"),
     "alert_cleared": Code(409, "The alert is cleared already"),
     "internal": Code(500, "Something failed on our side"),
     "not_ready": Code(503, "Not ready yet"),
 }
-_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 422: "request_invalid", 503: "not_ready"}
+_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 422: "request_invalid", 503: "not_ready"}
 
 
 class Problem(Exception):  # noqa: N818  (RFC 9457 names it so)

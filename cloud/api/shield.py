@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES_MAX = 256 * 1024
@@ -23,10 +24,6 @@ _HEADERS = {
 }
 
 
-class TooLarge(Exception):  # noqa: N818
-    """The body is larger than any request of ours."""
-
-
 class Shield:
     """ASGI middleware, outermost. `https` adds HSTS."""
 
@@ -38,7 +35,6 @@ class Shield:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
         received = 0
 
         async def limited() -> Message:
@@ -46,13 +42,12 @@ class Shield:
             message = await receive()
             received += len(message.get("body", b""))
             if received > BODY_BYTES_MAX:
-                raise TooLarge
+                # FastAPI passes this one on; it would hide any other error while it reads a body.
+                raise HTTPException(413, f"The request is larger than {BODY_BYTES_MAX} bytes.")
             return message
 
         async def headed(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
@@ -60,9 +55,4 @@ class Shield:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        try:
-            await self._app(scope, limited, headed)
-        except TooLarge:
-            if not started:
-                await headed({"type": "http.response.start", "status": 413, "headers": [(b"connection", b"close")]})
-                await headed({"type": "http.response.body", "body": b""})
+        await self._app(scope, limited, headed)

@@ -77,6 +77,17 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
+_QUANTITIES = {
+    "celsius": "Temperatures",
+    "fraction": "Valves, dampers and fan",
+    "pascals": "Pressure",
+    "watts": "Power",
+    "cubic_meters_per_second": "Air flow",
+    "state": "Running",
+    "none": "Points",
+}
+
+
 class Line(msgspec.Struct, frozen=True):
     """One line of a chart, as charts.js takes it. `factor` turns our unit into the one that is shown."""
 
@@ -115,14 +126,17 @@ def charts_of(layout: Layout) -> list[Chart]:
     return [_chart(group, units) for group in groups if group.points]
 
 
-def chart_of(points: list[str], layout: Layout, group_id: str, title: str) -> list[Chart]:
+def evidence_of(points: list[str], layout: Layout) -> list[Chart]:
     """Charts of these points only, one a unit of measurement: the evidence of an alert."""
     units = {channel.point: channel.unit for channel in layout.channels}
     by_unit: dict[str, list[str]] = {}
     for point in points:
         if point in units:
             by_unit.setdefault(units[point], []).append(point)
-    return [_chart(Group(f"{group_id}{i}", title, tuple(names)), units) for i, names in enumerate(by_unit.values())]
+    return [
+        _chart(Group(f"evidence-{unit}", _QUANTITIES.get(unit, unit), tuple(names)), units)
+        for unit, names in by_unit.items()
+    ]
 
 
 def _chart(group: Group, units: dict[str, str]) -> Chart:

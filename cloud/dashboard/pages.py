@@ -191,7 +191,7 @@ async def alert_page(request: Request, alert_id: AlertId, who: Viewer) -> Respon
     values = await _alert(request, alert_id)
     alert: Alert = values["alert"]
     view = context.fleet.unit(alert.unit_key)
-    drawn = charts.chart_of(_evidence(alert), view.layout, "evidence", "Evidence") if view and view.layout else []
+    drawn = charts.evidence_of(_evidence(alert), view.layout) if view and view.layout else []
     until_ms = (alert.cleared_at_ms or alert.measured_at_ms) + EVIDENCE_AFTER_MS
     return await page(
         request,

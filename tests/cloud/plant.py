@@ -1,4 +1,4 @@
-"""A plant for tests of API and dashboard: real frames through the real history, fleet, ledger and alerts, in one process."""
+"""A plant for tests of API and dashboard: real frames through the real history, fleet, ledger and alerts, no Kafka."""
 
 from __future__ import annotations
 

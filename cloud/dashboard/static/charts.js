@@ -100,14 +100,14 @@
     return holder ? JSON.parse(holder.dataset.episodes) : [];
   };
 
-  const shade = (u, from, to, colour) => {
+  const shade = (u, from, to, colour, height = u.bbox.height) => {
     const [low, high] = [u.scales.x.min, u.scales.x.max];
     const a = Math.max(from / 1000, low);
     const b = Math.min(to / 1000, high);
     if (!(b > a)) return;
     const x = u.valToPos(a, "x", true);
     u.ctx.fillStyle = colour;
-    u.ctx.fillRect(x, u.bbox.top, Math.max(u.valToPos(b, "x", true) - x, 1), u.bbox.height);
+    u.ctx.fillRect(x, u.bbox.top, Math.max(u.valToPos(b, "x", true) - x, 1), height);
   };
 
   const background = (u) => {
@@ -115,7 +115,9 @@
     for (const [from, to] of gaps()) shade(u, from, to, css("--gap"));
     for (const e of episodes()) {
       const to = e.to === null ? (e.active ? Infinity : e.from) : e.to;
-      shade(u, e.from, to, css(e.severity === "critical" ? "--episode-critical" : "--episode"));
+      const name = e.severity === "critical" ? "--episode-critical" : "--episode";
+      shade(u, e.from, to, css(name));
+      shade(u, e.from, to, css(`${name}-edge`), 3 * devicePixelRatio);
     }
     u.ctx.restore();
   };
@@ -162,6 +164,7 @@
   const show = (group, line, v) => {
     if (v === null || v === undefined) return "–";
     if (states(group)) return v > 0.5 ? "on" : "off";
+    if (group.id === "risk" && v > 0 && v < 1) return "<1 %";
     return `${v.toFixed(line.digits)}${group.unit ? ` ${group.unit}` : ""}`;
   };
 

@@ -6,6 +6,7 @@
   const body = document.body;
   const live = document.getElementById("live");
   const words = document.getElementById("live-words");
+  const day = document.getElementById("plant-day");
   const clock = document.getElementById("plant-clock");
   const toasts = document.getElementById("toasts");
   const QUIET_MS = 1500;
@@ -18,7 +19,8 @@
 
   const tick = () => {
     const text = new Date(plantNow()).toISOString();
-    clock.textContent = `${text.slice(0, 10)} ${text.slice(11, 19)} UTC`;
+    day.textContent = text.slice(0, 10);
+    clock.textContent = text.slice(11, 19);
   };
   setInterval(tick, origin.speed === 1 ? 1000 : 250);
 
