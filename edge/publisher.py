@@ -65,6 +65,7 @@ class Publisher:
         self._unconfirmed: dict[int, int] = {}  # number of a publish -> id of its message in the outbox, 0: a frame
         self._message_cursor = 0
         self._live_from = 1
+        self._epoch = 0
 
     def _topic(self, name: str, unit: str = "") -> str:
         return mqtt_topic(name, self._settings.site, self._settings.gateway, unit, self._settings.mqtt.root)
@@ -78,7 +79,7 @@ class Publisher:
                 await self._connect()
                 await self._send_until_lost()
             except OutboxReplaced:
-                self._window.forget()
+                pass  # connecting introduces the new one
             except (LinkError, SettingsError) as error:
                 self._health.complain("link", f"{error}; frames wait in the outbox")
             except (sqlite3.Error, OutboxError) as error:
@@ -103,14 +104,21 @@ class Publisher:
         if link.session_present:
             await asyncio.sleep(_GRACE_SECONDS)
         await self._spool.flush()
-        self._window.reset()
-        self._message_cursor = 0
         self._unconfirmed.clear()
         self.connected = True
+        await self._introduce()
+        LOG.info("mqtt %s:%d: connected", self._settings.mqtt.host, self._settings.mqtt.port)
+
+    async def _introduce(self) -> None:
+        """Say who we are, of a new connection or a new store; everything unacknowledged is to be sent from the start."""
+        self._window.reset()
+        if self._spool.epoch != self._epoch:
+            self._window.forget()
+            self._epoch = self._spool.epoch
+        self._message_cursor = 0
         await self._send_messages()  # the account of a lost store comes before the birth of the new one
         await self.heartbeat()
         await self._send_layouts(None)
-        LOG.info("mqtt %s:%d: connected", self._settings.mqtt.host, self._settings.mqtt.port)
 
     async def _drop_link(self) -> None:
         self.connected = False
@@ -124,6 +132,8 @@ class Publisher:
         while link is not None and not link.lost.is_set():
             self._wake.clear()
             try:
+                if self._spool.epoch != self._epoch:
+                    raise OutboxReplaced
                 self._live_from = await self._spool.demote()
                 await self._send_messages()
                 await self._send_overdue()
@@ -131,11 +141,7 @@ class Publisher:
                     await self._send_layouts(fresh)
                 busy = await self._send_live() or await self._send_backfill()
             except OutboxReplaced:
-                self._window.forget()
-                self._message_cursor = 0
-                await self._send_messages()
-                await self.heartbeat()
-                await self._send_layouts(None)
+                await self._introduce()
                 continue
             if not busy:
                 await self._pause(link)

@@ -98,12 +98,19 @@ class Spool:
         self._saved_at = time.monotonic()
         self._units: dict[str, Unit] = {}
         self._fresh: set[str] = set()
+        self._known = (0, 0)  # epoch and last seq of a store that was found to be damaged
         self._damage = ""  # why the store must be replaced; empty: it need not
-        self._outbox: Outbox
+        self._store: Outbox | None = None
 
     @property
     def _path(self) -> Path:
         return Path(self._settings.outbox.path)
+
+    @property
+    def _outbox(self) -> Outbox:
+        if self._store is None:
+            raise OutboxError(f"outbox {self._path}: is not open; start the spool first")
+        return self._store
 
     @property
     def model_version(self) -> str:
@@ -118,7 +125,7 @@ class Spool:
     @property
     def backlog(self) -> int:
         """Frames that the cloud does not have yet, those in memory included."""
-        return self._outbox.backlog + len(self._waiting)
+        return (self._store.backlog if self._store is not None else 0) + len(self._waiting)
 
     async def start(self) -> None:
         """Open the store.
@@ -130,7 +137,7 @@ class Spool:
 
     def _open(self) -> None:
         opened = open_outbox(self._path, self._settings.outbox.size_bytes_max, wall_ms())
-        self._outbox = opened.outbox
+        self._store = opened.outbox
         if opened.loss is not None:
             self._report(opened.loss)
         saved = self._outbox.state(_STATE_KEY)
@@ -262,8 +269,9 @@ class Spool:
 
     async def close(self) -> None:
         """Let go of store and thread."""
-        if hasattr(self, "_outbox"):
-            await self._on_thread(lambda: self._outbox.close())
+        store, self._store = self._store, None
+        if store is not None:
+            await self._on_thread(store.close)
         self._thread.shutdown(wait=True)
 
     async def _ask(self, question: Callable[[Outbox], T]) -> T:
@@ -282,6 +290,7 @@ class Spool:
             if not is_damage(error):
                 raise
             self._damage = f"outbox {self._path}: {error}"
+            self._known = (self._outbox.epoch, self._outbox.last_seq)
             self._outbox.close()
             self._replace()
             raise OutboxReplaced from error
@@ -289,13 +298,15 @@ class Spool:
     def _replace(self) -> None:
         """Begin a new store; what was to be done to the old one is void, what was to be kept is not."""
         opened = start_over(self._path, self._settings.outbox.size_bytes_max, wall_ms(), self._damage)
-        self._outbox, self._damage = opened.outbox, ""
+        self._store, self._damage = opened.outbox, ""
+        # What was in memory is sure; the file may tell anything by now. The ledger takes off what did arrive.
+        epoch, last_seq = self._known
+        loss = Loss(opened.loss.cause if opened.loss else "", epoch, 1, last_seq)
         self._held.units = list(self._units.values())
         self._held.acks.clear()
         self._held.done.clear()
         self._held.aside.clear()
-        if opened.loss is not None:
-            self._report(opened.loss)
+        self._report(loss)
 
     def _commit(self, new: _Change) -> set[str]:
         """On the thread: score what waits, and put everything on the disk at once; units with a new layout."""

@@ -298,7 +298,12 @@ async def running(folder: Path, text: str) -> Any:
         yield agent
     finally:
         agent.stop()
-        await asyncio.wait_for(task, 15)
+        done, _ = await asyncio.wait([task], timeout=15)
+        if not done:
+            for left in asyncio.all_tasks():
+                left.print_stack()
+        assert done, "an agent ends within 15 s"
+        task.result()
 
 
 def as_json(value: msgspec.Struct) -> str:
