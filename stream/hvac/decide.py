@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from models.contracts import frame_pb2, topics
-from models.contracts.messages import AlertEvent, EdgeAlert, alert_id_for
+from models.contracts.messages import AlertEvent, EdgeAlert, Reason, alert_id_for
 from models.hvac import episodes
 from models.hvac.families import FAMILY_INDEX, FAMILY_TABLE
 from models.hvac.features import NEVER
@@ -62,7 +62,7 @@ def _event(
         opened_at_ms=change.opened_at_ms,
         measured_at_ms=int(verdicts.minute_at_ms[change.index]),
         cleared_at_ms=change.cleared_at_ms,
-        reasons=explain(verdicts, change.index),
+        reasons=explain(verdicts, change.index) or _why_model(verdicts, change),
         checks=family.checks,
         fault_probabilities=fault_probabilities(verdicts, change.index),
         risks=risks(verdicts, change.index),
@@ -70,6 +70,14 @@ def _event(
         retrospective=not wave.live,
         model_version=model_version,
     )
+
+
+def _why_model(verdicts: Verdicts, change: episodes.EpisodeChange) -> tuple[Reason, ...]:
+    """Why, when neither a rule nor a single point stands out: the readings together look like this fault."""
+    probability = float(verdicts.fault_probability[change.index, FAMILY_INDEX[change.family]])
+    verb = "no longer look" if change.transition == "cleared" else "look"
+    text = f"all readings together {verb} like this fault: {probability:.0%} likely by the trained model"
+    return (Reason(kind="risk", name="diagnosis", text=text, value=round(probability, 4)),)
 
 
 def _is_open_live(state: State, wave: Wave, change: episodes.EpisodeChange) -> bool:

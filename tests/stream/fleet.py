@@ -1,10 +1,13 @@
-"""A small fleet as frames: values that follow from unit and minute alone, faults that open and clear episodes."""
+"""A small fleet as frames: simulated air handlers, healthy or faulty at will; values follow from unit and minute alone."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from models.contracts.frame import Frame, as_sent, encode
 from models.contracts.layout import Layout, layout_for
@@ -12,41 +15,19 @@ from models.contracts.messages import LayoutMessage, encode_json
 from models.contracts.points import AHU_POINTS
 from models.hvac.monitor import Monitor
 from models.hvac.settings import EpisodeSettings, MonitorSettings
+from simulators.hvac.faults import FaultPlan
+from simulators.hvac.world import Fleet, run
 from stream.app import StreamApp
 from stream.hvac.app import hvac
 from stream.settings import ChainSettings, StreamSettings
 
-START_MS = 1_764_000_000_000
-START_MS -= START_MS % 60_000
+# A Monday in June, 06:00: with the valves closed most of the time, a leaking one shows within minutes.
+START_MS = 1_748_844_000_000
 N = 10  # samples a frame, one a minute
 FRAME_MS = N * 60_000
 LAYOUT: Layout = layout_for("ahu", AHU_POINTS)
-_STEADY = {
-    "outdoor_air_temperature": 12.0,
-    "outdoor_air_relative_humidity": 0.5,
-    "return_air_temperature": 22.0,
-    "mixed_air_temperature": 17.0,
-    "supply_air_temperature": 17.6,
-    "supply_air_temperature_setpoint": 17.5,
-    "zone_air_temperature": 22.0,
-    "zone_air_heating_temperature_setpoint": 20.0,
-    "zone_air_cooling_temperature_setpoint": 24.0,
-    "outdoor_air_damper_command": 0.5,
-    "heating_valve_command": 0.0,
-    "cooling_valve_command": 0.0,
-    "supply_fan_speed_command": 0.7,
-    "supply_fan_status": 1.0,
-    "supply_fan_power": 2000.0,
-    "supply_air_flow": 2.0,
-    "supply_air_static_pressure": 250.0,
-    "supply_air_static_pressure_setpoint": 250.0,
-    "filter_differential_pressure": 80.0,
-    "hot_water_supply_temperature": 60.0,
-    "hot_water_return_temperature": 30.0,
-    "chilled_water_supply_temperature": 7.0,
-    "chilled_water_return_temperature": 12.0,
-    "occupancy": 1.0,
-}
+_UNITS = 16
+_MINUTES = 1_440
 
 
 @dataclass
@@ -61,7 +42,7 @@ class Sender:
     last_of: dict[str, int] = field(default_factory=dict)
 
     def frame(self, unit: str, index: int, *, faulty: bool = False, historical: bool = False) -> bytes:
-        """The unit's frame number `index` since the start; a faulty one has hot supply air with both valves closed."""
+        """The unit's frame number `index` since the start; a faulty one comes from a twin with a leaking heating valve."""
         self.seq += 1
         frame = Frame(
             site=self.site,
@@ -79,17 +60,19 @@ class Sender:
         return encode(frame, self.layout)
 
 
-def values(unit: str, index: int, faulty: bool) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Shape (channels, N)."""
-    out = np.repeat(np.array([_STEADY[point] for point in AHU_POINTS], dtype=np.float32)[:, None], N, axis=1)
-    minute = index * N + np.arange(N)
-    phase = sum(unit.encode()) % 17
-    for name, size in (("outdoor_air_temperature", 0.3), ("supply_air_flow", 0.05), ("zone_air_temperature", 0.2)):
-        out[AHU_POINTS.index(name)] += np.float32(size) * np.sin((minute + phase) / 7).astype(np.float32)
-    if faulty:
-        out[AHU_POINTS.index("supply_air_temperature")] += np.float32(6)
-        out[AHU_POINTS.index("hot_water_return_temperature")] += np.float32(26)
-    return out
+def values(unit: str, index: int, faulty: bool) -> npt.NDArray[np.float32]:
+    """Shape (channels, N): what a simulated unit's sensors say in these minutes; the second day is like the first."""
+    minutes = (index * N + np.arange(N)) % _MINUTES
+    return np.ascontiguousarray(_plant(faulty)[minutes, zlib.crc32(unit.encode()) % _UNITS].T)
+
+
+@lru_cache(maxsize=2)
+def _plant(faulty: bool) -> npt.NDArray[np.float32]:
+    """A day of air handlers, all healthy or all with a leaking heating valve, shape (minutes, units, channels)."""
+    family = "heating_valve_leaking"
+    plans = [FaultPlan(unit, family, START_MS, severity=1.0) for unit in range(_UNITS)] if faulty else []
+    plant = Fleet(_UNITS, seed=3, start_at_ms=START_MS, plans=plans, occupied_hours=(0.0, 24.0))
+    return run(plant, _MINUTES, 60.0)[1]
 
 
 def layout_message(unit: str, site: str = "plant", gateway: str = "gw1") -> LayoutMessage:

@@ -102,7 +102,7 @@ def trapped(app: StreamApp, unit: str) -> StreamApp:
     return dataclasses.replace(app, score=score)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(st.integers(1, 15), max_size=4))
 def test_a_record_that_raises_costs_only_itself(cuts: list[int]) -> None:
     log = fleet_log()
@@ -126,7 +126,7 @@ def test_records_below_the_position_change_nothing() -> None:
     assert outputs
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 16), st.lists(st.integers(1, 15), max_size=3))
 def test_below_the_commit_the_replay_is_silent_and_equal(committed: int, cuts: list[int]) -> None:
     log = fleet_log()
