@@ -133,6 +133,10 @@ class ModbusSource:
             while True:
                 await asyncio.sleep(max(0.0, self._clock.wall_seconds((slot - self._clock.now_ms()) / 1000)))
                 await self.poll(sink, slot)
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # wait_for of Python 3.11, which pymodbus uses, swallows a cancellation that meets an answer.
+                    raise asyncio.CancelledError
                 # A slot that has begun meanwhile is read at once, late; those that are over are lost.
                 following = max(slot + interval, self._clock.now_ms() // interval * interval)
                 if self._clock.now_ms() > slot + interval:
