@@ -20,7 +20,7 @@ from models.registry import Artifact
 # Offsets are shrunk as if this many minutes without any had been seen before.
 _SHRINK_MINUTES = 2.0
 # The first minutes teach a unit's offset unless they are beyond any; later ones only while the unit looks healthy.
-_OFFSET_MAX, _APART_MAX = 8.0, 3.5
+_OFFSET_MAX, _APART_MAX = 20.0, 3.5
 _STEADY_MINUTES = 5
 _SIGMA_LOG_MIN, _SIGMA_LOG_MAX = -5.0, 2.0
 
@@ -45,7 +45,12 @@ def split(outputs: Floats) -> tuple[Floats, Floats]:
 
 
 def look(
-    state: State, facts: Facts, x: Floats, there: Bools, artifact: Artifact, settings: BaselineSettings
+    state: State,
+    facts: Facts,
+    x: Floats,
+    there: Bools,
+    artifact: Artifact,
+    settings: BaselineSettings,
 ) -> Anomaly:
     """Score one minute of m units; works on their learned offsets.
 
@@ -63,7 +68,11 @@ def look(
 
     calm = (state["anomaly_minutes"][rows] == 0) & (state["fault_level"][rows].max(axis=1) < 0.3)
     early = count < settings.minutes_min
-    usable = np.where(early, np.abs(raw) < _OFFSET_MAX, (np.abs(residual) < _APART_MAX) & calm[:, None])
+    usable = np.where(
+        early,
+        np.abs(raw) < _OFFSET_MAX,
+        (np.abs(residual) < _APART_MAX) & calm[:, None],
+    )
     learn = judged & usable & (count < settings.minutes_max)
     state["offset_count"][rows] = count + learn
     state["offset_sum"][rows] = total + np.where(learn, raw, 0)

@@ -94,7 +94,13 @@ def _figures(facts: Facts) -> npt.NDArray[np.float64]:
         log_drop = np.log(np.where(drop > 5, drop, np.nan))
         log_power = np.log(np.where(power > 50, power, np.nan))
     return np.stack(
-        [log_drop - log_flow, log_drop - 2 * log_flow, log_speed - log_power / 3, log_flow - log_speed], axis=1
+        [
+            log_drop - log_flow,
+            log_drop - 2 * log_flow,
+            log_speed - log_power / 3,
+            log_flow - log_speed,
+        ],
+        axis=1,
     )
 
 

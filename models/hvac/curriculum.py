@@ -88,8 +88,13 @@ def _at_ms(day: str, hour: float) -> int:
 
 
 def healthy_lessons(seed: int = 1000, units: int = 96) -> list[Lesson]:
-    """A day and a night of each month, nothing broken."""
-    return [Lesson(f"healthy {day}", units, seed + n, _at_ms(day, 6), 26, 15) for n, day in enumerate(_DAYS)]
+    """A working day with its night, and a weekend's day, of each month, nothing broken."""
+    lessons = []
+    for number, day in enumerate(_DAYS):
+        lessons.append(Lesson(f"healthy {day}", units, seed + number, _at_ms(day, 6), 26, 15))
+        weekend = _at_ms(day, 6) + 3 * _DAY_MS
+        lessons.append(Lesson(f"healthy {day} weekend", units, seed + 500 + number, weekend, 24, 15))
+    return lessons
 
 
 def faulty_lessons(seed: int = 2000, units: int = 120) -> list[Lesson]:
@@ -97,7 +102,10 @@ def faulty_lessons(seed: int = 2000, units: int = 120) -> list[Lesson]:
     lessons = []
     for number, day in enumerate(day for day in _DAYS for _ in range(2)):
         rng = np.random.default_rng([seed, number])
-        start_ms = _at_ms(day, float(rng.uniform(6.5, 9.5) if number % 2 == 0 else rng.uniform(10, 14.5)))
+        start_ms = _at_ms(
+            day,
+            float(rng.uniform(6.5, 9.5) if number % 2 == 0 else rng.uniform(10, 14.5)),
+        )
         faults = tuple(
             Planted(
                 unit,
@@ -109,7 +117,17 @@ def faulty_lessons(seed: int = 2000, units: int = 120) -> list[Lesson]:
             )
             for unit in range(units)
         )
-        lessons.append(Lesson(f"faulty {day} {number % 2}", units, seed + number, start_ms, 7, 15, faults))
+        lessons.append(
+            Lesson(
+                f"faulty {day} {number % 2}",
+                units,
+                seed + number,
+                start_ms,
+                7,
+                15,
+                faults,
+            )
+        )
     return lessons
 
 
@@ -128,7 +146,17 @@ def wearing_lessons(seed: int = 3000, units: int = 128, days: float = 24) -> lis
             growth = 0.0 if abrupt else (1 - severity) / life_days
             family = FAMILIES[place % len(FAMILIES)]
             faults.append(Planted(int(unit), family, onset_ms, severity, growth, *_how(rng)))
-        lessons.append(Lesson(f"wearing {day}", units, seed + number, start_ms, days * 24, 60, tuple(faults)))
+        lessons.append(
+            Lesson(
+                f"wearing {day}",
+                units,
+                seed + number,
+                start_ms,
+                days * 24,
+                60,
+                tuple(faults),
+            )
+        )
     return lessons
 
 
@@ -151,7 +179,11 @@ def record(plant: Plant, lesson: Lesson) -> Iterator[Recording]:
         done = list(features.fold(state, rows, np.full(lesson.units, times[0]), interval_ms, values))
         if done:
             minute_at_ms = np.array([minutes.minute_at_ms[0] for minutes in done])
-            yield Recording(minute_at_ms, np.stack([minutes.means for minutes in done]), lesson.faults)
+            yield Recording(
+                minute_at_ms,
+                np.stack([minutes.means for minutes in done]),
+                lesson.faults,
+            )
 
 
 def recorded(plant: Plant, lesson: Lesson) -> Recording:

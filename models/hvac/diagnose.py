@@ -36,6 +36,7 @@ DIAGNOSIS_INPUTS: tuple[str, ...] = (
     *(f"rule_{rule}" for rule in RULES),
 )
 _RESIDUAL_STEP, _RESIDUAL_MAX = 4.0, 4.0
+_LOGIT_MAX = 15.0
 _KEEP_A_MINUTE = 0.8  # memory of the smoothed probability: about five minutes
 
 
@@ -66,10 +67,39 @@ def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats, confirmed: Bools
     excess = np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0) * 10
     own = np.clip(np.stack([rise, excess], axis=1), -3, 3)
     pattern = np.clip(steps, -_RESIDUAL_MAX, _RESIDUAL_MAX)
-    return np.concatenate([pattern, judged, own, x[:, _CONTEXT_COLUMNS], confirmed], axis=1, dtype=np.float32)
+    return np.concatenate(
+        [pattern, judged, own, x[:, _CONTEXT_COLUMNS], confirmed],
+        axis=1,
+        dtype=np.float32,
+    )
 
 
-def fault_probability(state: State, facts: Facts, logits: Floats) -> Floats:
+# A family is not believed unless one of these is beyond what healthy units show, or a rule speaks for it: whatever the model
+# makes of a plant that it has never seen the like of.
+_SHOWS_IN: dict[str, tuple[str, ...]] = {
+    "damper_stuck": ("mixed",),
+    "heating_valve_leaking": ("supply", "hot_return", "tracking"),
+    "filter_fouled": ("filter_pressure_per_flow",),
+    "supply_air_sensor_drift": ("supply", "tracking"),
+    "fan_belt_worn": ("fan_speed_excess",),
+    "cooling_capacity_low": ("supply", "tracking", "chilled_water", "chilled_return"),
+}
+_SHOWS_OVER, _UNSEEN = 0.5, 10.0
+_TARGET_INDEX = {name: index for index, name in enumerate(TARGETS)}
+
+
+def _unseen(over: Floats, confirmed: Bools) -> Bools:
+    """For which families nothing stands out, shape (m, F)."""
+    unseen = np.ones((len(over), F), dtype=bool)
+    for family, name in enumerate(FAMILIES):
+        for target in _SHOWS_IN[name]:
+            unseen[:, family] &= over[:, _TARGET_INDEX[target]] < _SHOWS_OVER
+        for rule in np.flatnonzero(SPEAKS_FOR[:, family]):
+            unseen[:, family] &= ~confirmed[:, rule]
+    return unseen
+
+
+def fault_probability(state: State, facts: Facts, logits: Floats, over: Floats, confirmed: Bools) -> Floats:
     """Probability of each family, shape (m, F), smoothed over minutes; what is left to 1 is that of no fault.
 
     Works on `state`; minutes in which the unit rests or starts up change nothing.
@@ -77,7 +107,15 @@ def fault_probability(state: State, facts: Facts, logits: Floats) -> Floats:
     Args:
         facts: Of this minute.
         logits: Of the diagnosis model, shape (m, 1 + F), no fault first.
+        over: How far each target is over the limit of healthy units, shape (m, T).
+        confirmed: Rules confirmed now, shape (m, R).
     """
+    logits = np.clip(logits, -_LOGIT_MAX, _LOGIT_MAX)
+    logits[:, 1:] -= np.where(_unseen(over, confirmed), np.float32(_UNSEEN), np.float32(0))
+    for index, rule in enumerate(RULE_TABLE):
+        if rule.weight:
+            family = 1 + FAMILY_INDEX[rule.families[0]]
+            logits[:, family] += np.where(confirmed[:, index], np.float32(rule.weight), np.float32(0))
     share = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
     # Added column by column: numpy's own sum would round by the shape.
     total = np.zeros(len(share))
@@ -86,7 +124,11 @@ def fault_probability(state: State, facts: Facts, logits: Floats) -> Floats:
     probability = (share[:, 1:] / total[:, None]).astype(np.float32)
     keep = np.float32(_KEEP_A_MINUTE) ** np.minimum(facts.elapsed_minutes, np.float32(5))
     before = state["fault_level"][facts.rows]
-    level = np.where(facts.settled[:, None], probability + keep[:, None] * (before - probability), before)
+    level = np.where(
+        facts.settled[:, None],
+        probability + keep[:, None] * (before - probability),
+        before,
+    )
     state["fault_level"][facts.rows] = level
     smoothed: Floats = level.astype(np.float32)
     return smoothed
@@ -108,7 +150,13 @@ def leading_rule(confirmed: Bools, family: int) -> int:
         confirmed: Of one unit, shape (R,).
     """
     speaking = [index for index in np.flatnonzero(confirmed) if SPEAKS_FOR[index, family]]
-    return int(min(speaking, key=lambda index: RULE_TABLE[index].families.index(FAMILIES[family]), default=-1))
+    return int(
+        min(
+            speaking,
+            key=lambda index: RULE_TABLE[index].families.index(FAMILIES[family]),
+            default=-1,
+        )
+    )
 
 
 def rule_name(index: int) -> str:

@@ -49,7 +49,11 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     rows = verdicts.rows
     probability = verdicts.fault_probability
     is_open = state["episode_opened_at_ms"][rows] != NEVER
-    sure = np.where(probability >= settings.open_probability, state["episode_sure_minutes"][rows] + 1, 0)
+    sure = np.where(
+        probability >= settings.open_probability,
+        state["episode_sure_minutes"][rows] + 1,
+        0,
+    )
     quiet = state["episode_quiet_minutes"][rows] + (verdicts.family_visible & is_open)
     quiet = np.where(probability < settings.clear_probability, quiet, 0)
     state["episode_sure_minutes"][rows] = sure
@@ -61,7 +65,13 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     changes: list[EpisodeChange] = []
     for index in np.flatnonzero((opening | clearing | rising).any(axis=1)):
         changes += _change_unit(
-            state, verdicts, int(index), opening[index], clearing[index], rising[index], level[index]
+            state,
+            verdicts,
+            int(index),
+            opening[index],
+            clearing[index],
+            rising[index],
+            level[index],
         )
     return changes
 

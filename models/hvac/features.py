@@ -24,7 +24,17 @@ from models.hvac.points import COLUMN, POINTS, Bools, Floats, Ints, P, Rows, Sta
 from models.hvac.rules import RULES, Facts
 from models.hvac.settings import RuleSettings
 
-__all__ = ["POINTS", "STATE_FIELDS", "Minutes", "State", "fold", "gather", "grow_state", "new_state", "observe"]
+__all__ = [
+    "POINTS",
+    "STATE_FIELDS",
+    "Minutes",
+    "State",
+    "fold",
+    "gather",
+    "grow_state",
+    "new_state",
+    "observe",
+]
 
 MINUTE_MS = 60_000
 WINDOW_MINUTES = 5
@@ -196,7 +206,12 @@ def _close(state: State, rows: Rows) -> Minutes:
     means = np.full(count.shape, np.nan)
     np.divide(state["open_sum"][rows], count * _GRID, out=means, where=count > 0)
     coverage = np.minimum(state["open_covered_ms"][rows] / MINUTE_MS, 1)
-    return Minutes(rows, state["open_minute"][rows] * MINUTE_MS, means.astype(np.float32), coverage.astype(np.float32))
+    return Minutes(
+        rows,
+        state["open_minute"][rows] * MINUTE_MS,
+        means.astype(np.float32),
+        coverage.astype(np.float32),
+    )
 
 
 def _restart(state: State, rows: Rows, minute: Ints) -> None:

@@ -50,7 +50,11 @@ def open_model(content: bytes) -> Model:
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.float32 or len(inputs[0]["shape"]) != 2:
         raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs, expected one float32 matrix each")
-    source, target, columns = inputs[0]["index"], outputs[0]["index"], int(inputs[0]["shape"][1])
+    source, target, columns = (
+        inputs[0]["index"],
+        outputs[0]["index"],
+        int(inputs[0]["shape"][1]),
+    )
     interpreter.resize_tensor_input(source, [BATCH, columns])
     interpreter.allocate_tensors()
     lock = threading.Lock()

@@ -34,7 +34,12 @@ class Input(NamedTuple):
 
 
 def _point(name: str, middle: float, step: float, column: str = "") -> Input:
-    return Input(column or name, name, step, lambda f: (f.of(name) - np.float32(middle)) / np.float32(step))
+    return Input(
+        column or name,
+        name,
+        step,
+        lambda f: (f.of(name) - np.float32(middle)) / np.float32(step),
+    )
 
 
 def _apart(column: str, name: str, other: str, step: float) -> Input:
@@ -44,7 +49,12 @@ def _apart(column: str, name: str, other: str, step: float) -> Input:
 def _change(name: str, step: float) -> Input:
     """How far the last minute is from the mean over five: what is on the move is hard to explain."""
     column = COLUMN[name]
-    return Input(f"{name}_change", name, step, lambda f: (f.now[:, column] - f.mean[:, column]) / np.float32(step))
+    return Input(
+        f"{name}_change",
+        name,
+        step,
+        lambda f: (f.now[:, column] - f.mean[:, column]) / np.float32(step),
+    )
 
 
 def _log_reference(column: str, point: str, step: float) -> Input:
@@ -57,7 +67,11 @@ def _tracking(f: Facts) -> Floats:
     low = f.of("supply_air_heating_temperature_setpoint")
     high = f.of("supply_air_cooling_temperature_setpoint")
     # Two setpoints leave a band in which nothing is asked for.
-    band = np.where(supply > high, supply - high, np.where(supply < low, supply - low, 0 * (supply + high + low)))
+    band = np.where(
+        supply > high,
+        supply - high,
+        np.where(supply < low, supply - low, 0 * (supply + high + low)),
+    )
     return (np.where(np.isnan(own), band, supply - own) / np.float32(3)).astype(np.float32)
 
 
@@ -107,10 +121,22 @@ D = len(INPUTS)
 INPUT_INDEX: dict[str, int] = {row.name: index for index, row in enumerate(INPUTS)}
 
 _MOVES = ("running", "supply_fan_speed_command_change")
-_MIXING = ("outdoor", "return", "damper", "outdoor_air_damper_command_change", "speed", *_MOVES)
+_MIXING = (
+    "outdoor",
+    "return",
+    "damper",
+    "outdoor_air_damper_command_change",
+    "speed",
+    *_MOVES,
+)
 _FLOW = ("speed", "flow_per_speed", "duct_setpoint")
 _HEATING = ("heating", "heating_closed", "heating_valve_command_change", "hot_water")
-_COOLING = ("cooling", "cooling_closed", "cooling_valve_command_change", "chilled_water")
+_COOLING = (
+    "cooling",
+    "cooling_closed",
+    "cooling_valve_command_change",
+    "chilled_water",
+)
 _AIR = (
     "mixed_absolute",
     "mixed_air_temperature_change",
@@ -126,7 +152,15 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "zone": ("return", "running"),
     "mixed": _MIXING,
     "supply": (*_COILS, "supply_air_temperature_change"),
-    "tracking": ("heating", "cooling", "damper", "mixed_absolute", "return", "supply_air_temperature_change", *_MOVES),
+    "tracking": (
+        "heating",
+        "cooling",
+        "damper",
+        "mixed_absolute",
+        "return",
+        "supply_air_temperature_change",
+        *_MOVES,
+    ),
     "flow_per_speed": ("speed", "duct", "duct_setpoint", *_MOVES),
     "fan_speed_excess": ("speed", "duct", "duct_setpoint", *_MOVES),
     "filter_pressure_per_flow": ("speed", "duct_setpoint", *_MOVES),

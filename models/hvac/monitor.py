@@ -39,7 +39,11 @@ class Judged(NamedTuple):
 
 
 def judge(
-    state: State, minutes: Minutes, settings: MonitorSettings, reconstruction: Artifact, diagnosis: Artifact
+    state: State,
+    minutes: Minutes,
+    settings: MonitorSettings,
+    reconstruction: Artifact,
+    diagnosis: Artifact,
 ) -> Judged:
     """Rules, anomaly and diagnosis of one minute; works on `state`."""
     facts = features.observe(state, minutes, settings.rules)
@@ -49,14 +53,20 @@ def judge(
     x, there = inputs(facts)
     seen = anomaly.look(state, facts, x, there, reconstruction, settings.baseline)
     logits = diagnosis.model(diagnose.diagnosis_inputs(facts, x, seen.residual, confirmed))
-    probability = diagnose.fault_probability(state, facts, logits)
+    probability = diagnose.fault_probability(state, facts, logits, seen.over, confirmed)
     return Judged(facts, excess, confirmed, seen, probability)
 
 
 class Monitor:
     """Settings and models that turn minutes into verdicts. Holds nothing of any unit: that is the state's."""
 
-    def __init__(self, settings: MonitorSettings, anomaly: Artifact, diagnosis: Artifact, risk: Artifact) -> None:
+    def __init__(
+        self,
+        settings: MonitorSettings,
+        anomaly: Artifact,
+        diagnosis: Artifact,
+        risk: Artifact,
+    ) -> None:
         self.settings = settings
         self._anomaly, self._diagnosis, self._risk = anomaly, diagnosis, risk
         sums = "".join(artifact.card.sha256 for artifact in (anomaly, diagnosis, risk))

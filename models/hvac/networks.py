@@ -120,7 +120,11 @@ def reconstruction_loss(outputs: tf.Tensor, rest: Tensors) -> tf.Tensor:
     expected, sigma_log = tf.split(outputs, 2, axis=1)
     sigma_log = tf.clip_by_value(sigma_log, _SIGMA_LOG_MIN, _SIGMA_LOG_MAX)
     error = tf.abs((targets - expected) * tf.exp(-sigma_log))
-    robust = tf.where(error < _ERROR_KNEE, 0.5 * error * error, _ERROR_KNEE * (error - 0.5 * _ERROR_KNEE))
+    robust = tf.where(
+        error < _ERROR_KNEE,
+        0.5 * error * error,
+        _ERROR_KNEE * (error - 0.5 * _ERROR_KNEE),
+    )
     return tf.reduce_sum(weights * (robust + sigma_log)) / tf.reduce_sum(weights)
 
 

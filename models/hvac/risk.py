@@ -33,7 +33,12 @@ class Risk(NamedTuple):
 
 def figure_names() -> tuple[str, ...]:
     """Names of the health figures, in order."""
-    return (*TARGETS, "filter_resistance_rise", "fan_speed_excess", *(f"fault_{family}" for family in range(F)))
+    return (
+        *TARGETS,
+        "filter_resistance_rise",
+        "fan_speed_excess",
+        *(f"fault_{family}" for family in range(F)),
+    )
 
 
 def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
@@ -47,7 +52,10 @@ def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
     figures[:, T + 2 :] = state["fault_level"][rows]
     took = np.where(facts.settled, facts.elapsed_minutes, np.float32(0))
     minutes = state["health_minutes"][rows] + took
-    for name, memory in (("health_fast", _FAST_MINUTES), ("health_slow", _SLOW_MINUTES)):
+    for name, memory in (
+        ("health_fast", _FAST_MINUTES),
+        ("health_slow", _SLOW_MINUTES),
+    ):
         # A plain mean at first, then one that forgets.
         part = took / np.maximum(np.minimum(minutes, np.float32(memory)), np.float32(1))
         before = state[name][rows]
@@ -60,7 +68,9 @@ def risk_inputs(state: State, facts: Facts) -> Floats:
     rows = facts.rows
     seen = np.log1p(np.minimum(state["health_minutes"][rows], np.float32(10_000))) / np.float32(8)
     return np.concatenate(
-        [state["health_fast"][rows], state["health_slow"][rows], seen[:, None]], axis=1, dtype=np.float32
+        [state["health_fast"][rows], state["health_slow"][rows], seen[:, None]],
+        axis=1,
+        dtype=np.float32,
     )
 
 
@@ -76,7 +86,10 @@ def survive(logits: Floats) -> Risk:
     survival = np.ones((m, K + 1))
     for interval in range(K):
         survival[:, interval + 1] = survival[:, interval] * (1 - hazard[:, interval])
-    probability = np.stack([1 - survival[:, 1 + INTERVAL_ENDS_HOURS.index(hours)] for hours in HORIZONS_HOURS], axis=1)
+    probability = np.stack(
+        [1 - survival[:, 1 + INTERVAL_ENDS_HOURS.index(hours)] for hours in HORIZONS_HOURS],
+        axis=1,
+    )
     ends = np.array([0, *INTERVAL_ENDS_HOURS], dtype=np.float64)
     at = np.minimum((survival > 0.5).sum(axis=1), K)
     before, after = survival[np.arange(m), at - 1], survival[np.arange(m), at]

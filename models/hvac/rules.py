@@ -55,7 +55,11 @@ class Facts:
 
 
 class Rule(NamedTuple):
-    """One rule. `families` are the faults that it speaks for, the likeliest first; empty: it is shown, never an alert."""
+    """One rule. `families` are the faults that it speaks for, the likeliest first; empty: it is shown, never an alert.
+
+    `weight` is what it adds by itself to the log odds of its first family: for evidence so plain that it counts whatever
+    the diagnosis model has learned to make of it.
+    """
 
     id: str
     title: str
@@ -66,6 +70,7 @@ class Rule(NamedTuple):
     source: str
     unit: str
     excess: Callable[[Facts, RuleSettings], Floats]
+    weight: float = 0.0
 
 
 def _when(gate: Bools, value: npt.ArrayLike) -> Floats:
@@ -76,7 +81,10 @@ def _when(gate: Bools, value: npt.ArrayLike) -> Floats:
 def _static_pressure_low(f: Facts, s: RuleSettings) -> Floats:
     lack = f.of("supply_air_static_pressure_setpoint") - f.of("supply_air_static_pressure")
     full = f.of("supply_fan_speed_command") >= s.fan_full_fraction
-    return _when(f.settled, np.where(full, lack, np.minimum(lack, 0)) - s.static_pressure_error_pascals)
+    return _when(
+        f.settled,
+        np.where(full, lack, np.minimum(lack, 0)) - s.static_pressure_error_pascals,
+    )
 
 
 def _mixed_air_below_envelope(f: Facts, s: RuleSettings) -> Floats:
@@ -114,9 +122,10 @@ def _supply_low_at_full_heating(f: Facts, s: RuleSettings) -> Floats:
     lack = _heating_setpoint(f) - f.of("supply_air_temperature")
     valve = f.of("heating_valve_command")
     full = valve >= s.valve_full_fraction
-    return _when(f.settled & (valve > s.valve_open_fraction), np.where(full, lack, np.minimum(lack, 0))) - np.float32(
-        s.setpoint_error_celsius
-    )
+    return _when(
+        f.settled & (valve > s.valve_open_fraction),
+        np.where(full, lack, np.minimum(lack, 0)),
+    ) - np.float32(s.setpoint_error_celsius)
 
 
 def _coils_at_rest(f: Facts, s: RuleSettings) -> Bools:
@@ -156,17 +165,24 @@ def _supply_high_at_full_cooling(f: Facts, s: RuleSettings) -> Floats:
     above = f.of("supply_air_temperature") - _cooling_setpoint(f)
     valve = f.of("cooling_valve_command")
     full = valve >= s.valve_full_fraction
-    return _when(f.settled & (valve > s.valve_open_fraction), np.where(full, above, np.minimum(above, 0))) - np.float32(
-        s.setpoint_error_celsius
-    )
+    return _when(
+        f.settled & (valve > s.valve_open_fraction),
+        np.where(full, above, np.minimum(above, 0)),
+    ) - np.float32(s.setpoint_error_celsius)
 
 
 def _supply_warm_with_coils_closed(f: Facts, s: RuleSettings) -> Floats:
-    return _when(f.settled & _coils_at_rest(f, s), supply_air_rise(f, s) - np.float32(s.balance_error_celsius))
+    return _when(
+        f.settled & _coils_at_rest(f, s),
+        supply_air_rise(f, s) - np.float32(s.balance_error_celsius),
+    )
 
 
 def _supply_cool_with_coils_closed(f: Facts, s: RuleSettings) -> Floats:
-    return _when(f.settled & _coils_at_rest(f, s), -supply_air_rise(f, s) - np.float32(s.balance_error_celsius))
+    return _when(
+        f.settled & _coils_at_rest(f, s),
+        -supply_air_rise(f, s) - np.float32(s.balance_error_celsius),
+    )
 
 
 def _hot_water_returns_hot(f: Facts, s: RuleSettings) -> Floats:
@@ -210,7 +226,10 @@ def _economizer_idle(f: Facts, s: RuleSettings) -> Floats:
 
 def _economizer_when_warm(f: Facts, s: RuleSettings) -> Floats:
     warm = f.of("outdoor_air_temperature") > f.of("return_air_temperature") + s.outdoor_return_split_celsius
-    return _when(f.settled & warm, f.of("outdoor_air_damper_command") - np.float32(s.economizer_damper_fraction))
+    return _when(
+        f.settled & warm,
+        f.of("outdoor_air_damper_command") - np.float32(s.economizer_damper_fraction),
+    )
 
 
 def _fan_disagrees(f: Facts, _: RuleSettings) -> Floats:
@@ -227,7 +246,10 @@ def _low_chilled_water_rise(f: Facts, s: RuleSettings) -> Floats:
 
 
 def _filter_resistance_high(f: Facts, s: RuleSettings) -> Floats:
-    return _when(f.settled, f.reference("filter_resistance_rise") - np.float32(s.filter_resistance_rise))
+    return _when(
+        f.settled,
+        f.reference("filter_resistance_rise") - np.float32(s.filter_resistance_rise),
+    )
 
 
 def _fan_outruns_flow(f: Facts, s: RuleSettings) -> Floats:
@@ -292,7 +314,7 @@ RULE_TABLE: tuple[Rule, ...] = (
     Rule(
         "HWR-HOT", "Hot water returns hot from a closed valve", "HWST - HWRT < rest for a closed, rested valve",
         ("hot_water_supply_temperature", "hot_water_return_temperature", _MAT, _HV), ("heating_valve_leaking",), 600,
-        "own, after G36 FC15", "celsius", _hot_water_returns_hot,
+        "own, after G36 FC15", "celsius", _hot_water_returns_hot, 12.0,
     ),
     Rule(
         "OAF-DEV", "Share of outdoor air differs from the damper", "|(MAT - RAT) / (OAT - RAT) - damper| > e",
@@ -327,11 +349,11 @@ RULE_TABLE: tuple[Rule, ...] = (
     Rule(
         "FLT-REF", "Filter resists more than when clean", "pressure drop / flow > rise x the unit's own reference",
         ("filter_differential_pressure", "supply_air_flow"), ("filter_fouled",), 600, "own", "fraction",
-        _filter_resistance_high,
+        _filter_resistance_high, 4.0,
     ),
     Rule(
         "BELT-REF", "Fan turns faster than its air needs", "speed / power^(1/3) > (1 + e) x the unit's own reference",
-        (_FAN, "supply_fan_power", "supply_air_flow"), ("fan_belt_worn",), 600, "own", "fraction", _fan_outruns_flow,
+        (_FAN, "supply_fan_power", "supply_air_flow"), ("fan_belt_worn",), 600, "own", "fraction", _fan_outruns_flow, 4.0,
     ),
 )  # fmt: skip
 
@@ -358,7 +380,10 @@ def confirm(state: State, facts: Facts, excess: Floats, settings: RuleSettings) 
         since     |                     |        confirmed once since is long enough ago and the rule holds now
     """
     at = facts.at_ms[:, None]
-    since, last = state["rule_true_since_ms"][facts.rows], state["rule_true_at_ms"][facts.rows]
+    since, last = (
+        state["rule_true_since_ms"][facts.rows],
+        state["rule_true_at_ms"][facts.rows],
+    )
     holds = excess > 0
     stale = facts.broken[:, None] | (at - last > settings.gap_seconds * 1000 + 60_000)
     since = np.where(holds, np.where((since < 0) | stale, at, since), since)

@@ -88,7 +88,11 @@ def _minutes(recording: Recording) -> Iterator[Minutes]:
 
 
 def train_anomaly(
-    healthy: Sequence[Recording], data: str, seed: int = 7, steps: int = 3000, settings: MonitorSettings | None = None
+    healthy: Sequence[Recording],
+    data: str,
+    seed: int = 7,
+    steps: int = 3000,
+    settings: MonitorSettings | None = None,
 ) -> ArtifactFiles:
     """The anomaly model, from healthy operation.
 
@@ -107,7 +111,7 @@ def train_anomaly(
         out = _held_out(recording.means.shape[1])
         for number, (facts, x, there) in enumerate(replay(thin(recording, seed), settings)):
             use = facts.settled & ~out
-            if number % 2 == 0:
+            if number % 3 == 0:
                 xs.append(x[use])
                 masks.append(there[use])
             if number % 97 == 0 and (facts.settled & out).any():
@@ -119,7 +123,11 @@ def train_anomaly(
         index = draw.integers(0, len(x_all), 1024)
         x, there = x_all[index], there_all[index]
         weights = there[:, TARGET_INPUTS].astype(np.float32)
-        return networks.drop_inputs(x, there, points, draw), x[:, TARGET_INPUTS], weights
+        return (
+            networks.drop_inputs(x, there, points, draw),
+            x[:, TARGET_INPUTS],
+            weights,
+        )
 
     net = networks.Net(networks.reconstruction_masks(VISIBLE, 16), rng)
     networks.fit(net, networks.reconstruction_loss, batch, steps, rng)
@@ -163,13 +171,21 @@ def _calibrated(files: ArtifactFiles, healthy: Sequence[Recording], settings: Mo
         minutes += int((kept & ~np.isnan(seen.score)).sum())
         alarms += int((kept & seen.anomalous).sum())
     low, high = _wilson(alarms, minutes)
-    share = Figure("anomaly.healthy_minutes_anomalous", alarms / max(minutes, 1), "fraction", low, high)
+    share = Figure(
+        "anomaly.healthy_minutes_anomalous",
+        alarms / max(minutes, 1),
+        "fraction",
+        low,
+        high,
+    )
     card = msgspec.structs.replace(files.card, metrics=(share,))
     return ArtifactFiles(card, files.content)
 
 
 def _anomalies(
-    artifact: Artifact, recordings: Iterable[tuple[Recording, Bools]], settings: MonitorSettings
+    artifact: Artifact,
+    recordings: Iterable[tuple[Recording, Bools]],
+    settings: MonitorSettings,
 ) -> Iterator[tuple[Bools, Floats, anomaly.Anomaly]]:
     for recording, out in recordings:
         state = features.new_state(recording.means.shape[1])
@@ -210,15 +226,25 @@ def train_diagnosis(
             x, there = inputs(facts)
             seen = anomaly.look(state, facts, x, there, artifact, settings.baseline)
             label = _labels(recording, int(minutes.minute_at_ms[0]), units)
-            use = facts.settled & (label >= 0) & (number % (2 if recording.faults else 6) == 0)
+            use = facts.settled & (label >= 0) & (number % (2 if recording.faults else 8) == 0)
             xs.append(diagnose.diagnosis_inputs(facts, x, seen.residual, confirmed)[use])
             labels.append(label[use])
             outs.append(out[use])
-    x_all, label_all, out_all = np.concatenate(xs), np.concatenate(labels), np.concatenate(outs)
+    x_all, label_all, out_all = (
+        np.concatenate(xs),
+        np.concatenate(labels),
+        np.concatenate(outs),
+    )
     fitted = ~out_all
     weight = np.where(label_all == 0, 4.0, 1.0).astype(np.float32)
     net = networks.Net(networks.dense_masks(x_all.shape[1], (48, 32), 1 + len(FAMILIES)), rng)
-    batch = networks.chosen(x_all[fitted], label_all[fitted], weight[fitted], size=1024)
+    drawn = networks.chosen(x_all[fitted], label_all[fitted], weight[fitted], size=1024)
+    blur = _blur()
+
+    def batch(draw: np.random.Generator) -> tuple[Floats, ...]:
+        x, *rest = drawn(draw)
+        return (x + blur * draw.standard_normal(x.shape, dtype=np.float32), *rest)
+
     networks.fit(net, networks.class_loss, batch, steps, rng)
     content = networks.to_tflite(net.layers())
     picked = np.flatnonzero(out_all)[:: max(int(out_all.sum()) // _GOLDEN_ROWS, 1)]
@@ -246,6 +272,15 @@ def train_diagnosis(
         golden=_golden(net.layers(), x_all[picked]),
     )
     return ArtifactFiles(card, content)
+
+
+def _blur() -> Floats:
+    """Noise on the inputs of the diagnosis while it learns, so that no plant must be exactly like the simulated ones."""
+    blur = {"residual": 0.08, "filter": 0.1, "fan": 0.1, "judged": 0.0, "rule": 0.0}
+    return np.array(
+        [blur.get(name.split("_")[0], 0.3) for name in diagnose.DIAGNOSIS_INPUTS],
+        dtype=np.float32,
+    )
 
 
 def _labels(recording: Recording, at_ms: int, units: int) -> Ints:
@@ -301,7 +336,12 @@ def lives(
     unit, at_ms = np.concatenate(units), np.concatenate(at)
     failed = failed_at_ms[unit] >= 0
     until = np.where(failed, failed_at_ms[unit], end_ms)
-    return Life(np.concatenate(xs), ((until - at_ms) / 3_600_000).astype(np.float32), failed, unit)
+    return Life(
+        np.concatenate(xs),
+        ((until - at_ms) / 3_600_000).astype(np.float32),
+        failed,
+        unit,
+    )
 
 
 def train_risk(fleets: Sequence[Life], data: str, seed: int = 7, steps: int = 4000) -> ArtifactFiles:
@@ -369,7 +409,12 @@ def _intervals(hours: Floats, failed: Bools) -> tuple[Floats, Floats]:
 
 
 def calibration(
-    predicted: Floats, truth: Bools, unit: Ints, name: str, rng: np.random.Generator, bins: int = 10
+    predicted: Floats,
+    truth: Bools,
+    unit: Ints,
+    name: str,
+    rng: np.random.Generator,
+    bins: int = 10,
 ) -> list[Figure]:
     """Calibration error over bins of equal count, and how well failing units are told from others, with intervals."""
 
@@ -385,7 +430,13 @@ def calibration(
     brier = float(((predicted - truth) ** 2).mean())
     base = float(truth.mean())
     return [
-        Figure(f"{name}.calibration_error", error(np.arange(len(truth))), "fraction", float(low), float(high)),
+        Figure(
+            f"{name}.calibration_error",
+            error(np.arange(len(truth))),
+            "fraction",
+            float(low),
+            float(high),
+        ),
         Figure(f"{name}.brier_skill", 1 - brier / max(base * (1 - base), 1e-9), "fraction"),
         Figure(f"{name}.base_rate", base, "fraction"),
     ]
@@ -412,13 +463,20 @@ def _wilson(hits: int, n: int) -> tuple[float, float]:
     if n == 0:
         return 0.0, 1.0
     p, z = hits / n, 1.96
-    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    middle, half = (
+        p + z * z / (2 * n),
+        z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)),
+    )
     scale = 1 + z * z / n
     return float((middle - half) / scale), float((middle + half) / scale)
 
 
 def _versions() -> dict[str, str]:
-    return {"tensorflow": tf.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    return {
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def _be_reproducible(seed: int) -> None:
