@@ -1,4 +1,9 @@
-"""Command line of the stream workers: `python -m stream hvac --settings FILE`."""
+"""Command line of the stream workers.
+
+python -m stream hvac --settings FILE                    a worker
+python -m stream hvac --settings FILE --record LOG       write what the app's topics hold to a file
+python -m stream hvac --replay LOG                       run the app over that file, no Kafka needed
+"""
 
 from __future__ import annotations
 
@@ -20,17 +25,29 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("app", choices=["hvac"], help="which app")
     parser.add_argument("--settings", type=Path, help="TOML file; without it every default holds")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--record", type=Path, metavar="LOG", help="write what the app's topics hold to a file, and end"
+    )
+    instead.add_argument(
+        "--replay", type=Path, metavar="LOG", help="run the app over such a file, and print what it says"
+    )
     arguments = parser.parse_args(words)
     signal.signal(signal.SIGTERM, _leave)  # until the worker listens for it by itself
+    from models.registry import ArtifactError
     from stream.settings import StreamSettings
 
     try:
         settings = load(arguments.settings, StreamSettings) if arguments.settings else StreamSettings()
         start_logging(f"stream-{arguments.app}", settings.log)
-        from stream.process import run_hvac
+        from stream import process
 
-        return run_hvac(settings)
-    except SettingsError as error:
+        if arguments.record:
+            return process.record_hvac(settings, arguments.record)
+        if arguments.replay:
+            return process.replay_hvac(settings, arguments.replay)
+        return process.run_hvac(settings)
+    except (SettingsError, ArtifactError) as error:
         print(error, file=sys.stderr)
         return Exit.SETTINGS
 

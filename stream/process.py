@@ -7,13 +7,17 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
+import msgspec
 from aiokafka.errors import KafkaError
 
 from models.contracts.exits import Exit
+from models.contracts.messages import MessageError
 from stream.app import StreamApp
 from stream.connection import gives_producer_ids
 from stream.hvac.app import hvac, load_monitor
+from stream.replay import Replay, read_recording, record
 from stream.runtime import Worker
 from stream.settings import StreamSettings
 from stream.topics import ensure_topics
@@ -46,6 +50,35 @@ def run_hvac(settings: StreamSettings) -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(_NotAgainAndAgain())
     return asyncio.run(_run_hvac(settings))
+
+
+def record_hvac(settings: StreamSettings, path: Path) -> int:
+    """Write what the HVAC app's topics hold to a file; the exit code."""
+    try:
+        count = asyncio.run(record(hvac(settings, load_monitor(settings)), settings.kafka, path))
+    except KafkaError as error:
+        return _kafka_failed(settings, error)
+    print(f"{count} records written to {path}", file=sys.stderr)
+    return Exit.OK
+
+
+def replay_hvac(settings: StreamSettings, path: Path) -> int:
+    """Run the HVAC app over a recording and print what it says, a line of JSON for each output; the exit code."""
+    replay = Replay(hvac(settings, load_monitor(settings)))
+    try:
+        for partition, output in replay.run(read_recording(path)):
+            head = msgspec.json.encode({"topic": output.topic, "partition": partition, "key": output.key.decode()})
+            sys.stdout.write(f'{head.decode()[:-1]},"message":{output.value.decode()}}}\n')
+    except (MessageError, OSError) as error:
+        print(f"stream: {error}", file=sys.stderr)
+        return Exit.FINDINGS
+    return Exit.OK
+
+
+def _kafka_failed(settings: StreamSettings, error: KafkaError) -> int:
+    where = ", ".join(settings.kafka.bootstrap)
+    print(f"stream: kafka at {where} failed: {error!r}; is it running, and are its settings right?", file=sys.stderr)
+    return Exit.NETWORK
 
 
 def _use_uvloop() -> None:

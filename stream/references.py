@@ -112,6 +112,6 @@ class References:
             _log.warning("reference topics were not read to their ends within %g s: %r", _REFRESH_SECONDS, error)
 
     def _is_read(self, partition: TopicPartition, end: int) -> bool:
-        """As `changelog.is_read`, of what the reader has got to."""
+        """As `whole.is_read`, of what the reader has got to."""
         highwater = self._ends.get(partition)
         return highwater is not None and self._read_until[partition] >= max(end, highwater)

@@ -14,8 +14,12 @@ from typing import BinaryIO
 import msgspec
 
 from models.contracts.messages import MessageError
+from models.contracts.settings import KafkaSettings
 from stream.app import Encoded, StreamApp
+from stream.connection import connection
 from stream.partition import Partition
+from stream.topics import ensure_topics
+from stream.whole import read_whole
 
 _BATCH_RECORDS = 1024
 
@@ -64,6 +68,26 @@ class Replay:
             while batch := list(islice(group, self._batch_records)):
                 for output in partition.process(topic, batch).outputs:
                     yield number, output
+
+
+async def record(app: StreamApp, settings: KafkaSettings, path: Path) -> int:
+    """Write everything that an app's topics hold now to a file, reference topics first; how many records.
+
+    Raises:
+        KafkaError: Kafka cannot be reached.
+    """
+    references = [reference.topic for reference in app.references]
+    inputs = [source.topic for source in app.inputs]
+    partitions = await ensure_topics(settings, [*references, *inputs], inputs)
+    count = 0
+    with path.open("wb") as file:
+        for topic in [*references, *inputs]:
+            held = await read_whole(connection(settings), topic, list(range(partitions[topic])))
+            for number, records in held.items():
+                count += write_recording(
+                    file, (Recorded(topic, number, one.offset, one.timestamp, one.key, one.value) for one in records)
+                )
+    return count
 
 
 def write_recording(file: BinaryIO, records: Iterable[Recorded]) -> int:

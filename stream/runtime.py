@@ -23,7 +23,6 @@ from faust.types import TP
 
 from models.contracts.clock import wall_ms
 from stream.app import Decoded, StreamApp
-from stream.changelog import read_changelogs
 from stream.connection import connection
 from stream.delivery import Delivery, store
 from stream.metrics import Metrics
@@ -33,6 +32,7 @@ from stream.references import References
 from stream.settings import StreamSettings
 from stream.snapshot import Entry, Snapshots
 from stream.transport import Consumer, Records, Transport
+from stream.whole import read_whole
 
 _log = logging.getLogger(__name__)
 # Former owners' snapshots are removed this long after a takeover: by then a worker that does not know yet that it lost
@@ -235,10 +235,11 @@ class Worker:
 
     async def _load(self, partitions: list[int], committed: Mapping[TP, int | None]) -> None:
         started = time.monotonic()
-        logs = await read_changelogs(connection(self.settings.kafka), self.app.state_topic, partitions)
+        logs = await read_whole(connection(self.settings.kafka), self.app.state_topic, partitions)
         for partition in partitions:
             snapshots = Snapshots()
-            state = snapshots.restore(logs[partition], self.app.tables)
+            entries = ((record.key or b"", record.value) for record in logs[partition])
+            state = snapshots.restore(entries, self.app.tables)
             silent = {tp.topic: offset for tp, offset in committed.items() if tp.partition == partition and offset}
             core = Partition(self.app, partition, state, silent)
             now = time.monotonic()

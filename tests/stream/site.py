@@ -20,11 +20,11 @@ from models.contracts.messages import DeadLetter, decode_json, encode_json
 from models.contracts.settings import KafkaSettings
 from models.contracts.topics import kafka_topic
 from stream.app import Encoded
-from stream.changelog import is_read
 from stream.replay import Recorded, Replay
 from stream.snapshot import Snapshots
 from stream.table import State
 from stream.topics import ensure_topics
+from stream.whole import is_read
 from tests.servers import ROOT
 from tests.stream import fleet
 

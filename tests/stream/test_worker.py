@@ -141,6 +141,18 @@ async def _until_it_works(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("_judged")
+async def test_partitions_move_between_workers_with_their_state(site: Site, plant: Plant) -> None:
+    producing = asyncio.create_task(site.produce(topics.FRAMES, plant.run(60, faulty="ahu-9"), pause_seconds=1.0))
+    async with site.worker():
+        await _until_it_works(site)
+        async with site.worker():
+            await asyncio.sleep(3)
+        await producing
+        _, expected = await site.truth()
+        await site.wait_until_said(expected)
+
+
+@pytest.mark.usefixtures("_judged")
 async def test_one_percent_poison_goes_to_the_dead_letters_with_its_offset(site: Site, plant: Plant) -> None:
     async with site.worker():
         await site.produce(topics.FRAMES, plant.run(20, poison_fraction=0.05))

@@ -1,25 +1,23 @@
-"""The changelog of snapshots on Kafka: read one partition from its beginning to its end."""
+"""Reading a topic from its beginning to its end: changelogs at recovery, logs for a recording."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 _SILENCE_SECONDS = 30
 
 
-async def read_changelogs(
-    connection: dict[str, Any], topic: str, partitions: list[int]
-) -> dict[int, list[tuple[bytes, bytes | None]]]:
-    """Every record that the partitions hold now, in order.
+async def read_whole(connection: dict[str, Any], topic: str, partitions: list[int]) -> dict[int, list[ConsumerRecord]]:
+    """Every record that these partitions hold now, in order.
 
     Raises:
         KafkaError: Kafka cannot be reached, or sends nothing more though there is more.
     """
-    entries: dict[int, list[tuple[bytes, bytes | None]]] = {partition: [] for partition in partitions}
+    held: dict[int, list[ConsumerRecord]] = {partition: [] for partition in partitions}
     # aiokafka resets a fresh assignment by itself, to the end unless told otherwise, and races with `seek_to_beginning`.
     consumer = AIOKafkaConsumer(
         **connection, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50
@@ -34,7 +32,7 @@ async def read_changelogs(
         while left:
             for one, records in (await consumer.getmany(timeout_ms=200)).items():
                 moved_at = time.monotonic()
-                entries[one.partition] += [(record.key or b"", record.value) for record in records]
+                held[one.partition] += records
             left = {one for one in left if not await is_read(consumer, one, ends[one])}
             if time.monotonic() - moved_at > _SILENCE_SECONDS:
                 raise KafkaTimeoutError(
@@ -42,7 +40,7 @@ async def read_changelogs(
                 )
     finally:
         await consumer.stop()
-    return entries
+    return held
 
 
 async def is_read(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> bool:
