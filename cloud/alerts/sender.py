@@ -92,6 +92,7 @@ class Sender:
                 for endpoint in self._endpoints:
                     for lane in range(LANES):
                         lanes.create_task(self._serve(endpoint), name=f"webhook {endpoint.name} lane {lane}")
+                lanes.create_task(asyncio.Event().wait(), name="webhooks until cancelled")
         finally:
             self._loop = None
 

@@ -121,8 +121,7 @@ class EventHub:
             while True:
                 await self._pass_on(_KEPT_KINDS)
                 # The fleet dropped us: something was missed, so everybody asks again.
-                for reader in list(self._readers):
-                    reader.drop()
+                self.close()
                 self._kept.clear()
                 self._kept_bytes = 0
                 self._boot = secrets.token_hex(4)
@@ -133,6 +132,11 @@ class EventHub:
     async def _pass_on(self, kinds: Collection[ChangeKind]) -> None:
         async for change in self._context.fleet.changes(kinds):
             self.tell(change)
+
+    def close(self) -> None:
+        """End every stream, so that a server that stops need not wait for them."""
+        for reader in list(self._readers):
+            reader.drop()
 
     def tell(self, change: Change) -> None:
         """Give a change to the readers that want it, and keep it unless it is a sample."""

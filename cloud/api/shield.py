@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,13 +48,23 @@ class Shield:
                 raise HTTPException(413, f"The request is larger than {BODY_BYTES_MAX} bytes.")
             return message
 
+        streaming = False
+
         async def headed(message: Message) -> None:
+            nonlocal streaming
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                streaming = headers.get("content-type", "").startswith("text/event-stream")
                 for name, value in self._headers.items():
                     headers[name] = value
                 # Pages and answers hold what only this user may see; files under /static say their own.
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await self._app(scope, limited, headed)
+        try:
+            await self._app(scope, limited, headed)
+        except asyncio.CancelledError:
+            # The server stops while a browser listens. That is how event streams end; it is no fault to be logged.
+            if not streaming:
+                raise
+            await send({"type": "http.response.body", "body": b""})

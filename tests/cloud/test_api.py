@@ -304,3 +304,15 @@ async def test_queues_and_the_kept_events_are_bounded(tmp_path: Path) -> None:
     assert len(kept) == 1
     assert hub.missed(f"{hub._boot}-0") is None, "too long ago"
     assert hub._kept_bytes <= 4 * READER_BYTES_MAX
+
+
+def test_a_server_that_stops_ends_its_streams_without_a_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with served(make_context(tmp_path)) as server:
+        api = signed_in(server.url)
+        with api.stream("GET", "/v1/events") as response:
+            stream = Stream(response)
+            stream.next()
+            server.stop()
+            with pytest.raises((AssertionError, httpx.RemoteProtocolError)):
+                stream.next()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR" and record.exc_info] == []

@@ -190,7 +190,7 @@ async def test_a_faulty_receiver_delays_no_other(tmp_path: Path, fault: str) -> 
             tmp_path / "a.sqlite", [endpoint("bad", bad.url), endpoint("good", good.url)], settings=QUICK
         )
         async with running(service):
-            for number in range(40):
+            for number in range(20):
                 started = time.monotonic()
                 service.apply(event(alert_id=f"al_{number}"))
                 await until(lambda want=number + 1: len(good.taken) == want, 1)  # type: ignore[misc]
@@ -198,7 +198,7 @@ async def test_a_faulty_receiver_delays_no_other(tmp_path: Path, fault: str) -> 
             await until(lambda: service.endpoints()[0].last_try_at_ms is not None, 3)
         state = service.endpoints()[0]
     assert state.delivered == 0
-    assert state.waiting == 40
+    assert state.waiting == 20
     assert state.last_error or state.last_status == 500
 
 

@@ -61,15 +61,21 @@
     setTimeout(() => link.remove(), 12000);
   };
 
+  const askAgain = () => {
+    body.dispatchEvent(new CustomEvent("plenum-raw:reset"));
+    tell("reset");
+  };
+
   const kinds = body.dataset.kinds;
   const query = new URLSearchParams({ kinds });
   if (body.dataset.unit) query.set("unit", body.dataset.unit);
+  let source = null;
   const connect = () => {
-    const source = new EventSource(`/v1/events?${query}`);
+    source = new EventSource(`/v1/events?${query}`);
     source.onopen = () => say("on", "Live");
     source.onerror = () => {
       say("off", "Reconnecting");
-      if (source.readyState !== EventSource.CLOSED) return;
+      if (source === null || source.readyState !== EventSource.CLOSED) return;
       // The server refused: perhaps the session has ended.
       setTimeout(() => {
         fetch("/v1/gateways", { credentials: "same-origin" }).then((answer) => {
@@ -87,11 +93,24 @@
       });
     }
     // Something was missed: whatever the page shows is asked for again.
-    source.addEventListener("reset", () => {
-      body.dispatchEvent(new CustomEvent("plenum-raw:reset"));
-      tell("reset");
-    });
+    source.addEventListener("reset", askAgain);
     source.addEventListener("hello", () => say("on", "Live"));
   };
   connect();
+
+  // A browser keeps at most six connections to a server: a tab that nobody looks at gives its own back.
+  let hiding = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) {
+      hiding = setTimeout(() => {
+        source.close();
+        source = null;
+        say("waiting", "Paused");
+      }, 30000);
+    } else if (source === null) {
+      connect();
+      askAgain();
+    }
+  });
 })();
