@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from cloud.settings import CloudSettings
 from models.contracts.exits import Exit
@@ -37,8 +38,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         settings = load(chosen.settings, CloudSettings)
         start_logging(f"cloud-{chosen.command}", settings.log)
-        # It reports every try to reach a dead broker, several a second; we say it once.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        # They report every try to reach a dead broker, several a second; we say it in one sentence.
+        for client in ("aiokafka", "kafka"):
+            logging.getLogger(client).setLevel(logging.CRITICAL)
         return _bridge(settings) if chosen.command == "bridge" else _run(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -151,10 +153,12 @@ async def _serve(settings: CloudSettings, listener: socket.socket) -> None:
     stopping = asyncio.create_task(stop.wait(), name="signal")
     print(f"dashboard: {public_url}", flush=True)
     try:
-        # A task that ends by itself has failed: the process ends with it, for a supervisor to start it again.
-        ended, _ = await asyncio.wait((*tasks, serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            task.result()
+        # A task that fails ends the process, for a supervisor to start it again. Without receivers, webhooks just end.
+        running: set[asyncio.Task[Any]] = {*tasks, serving, stopping}
+        while not (stopping.done() or serving.done()):
+            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
     finally:
         server.should_exit = True
         for task in (*tasks, stopping):

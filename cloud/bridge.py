@@ -28,9 +28,10 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from cloud.acks import AckBook
 from cloud.forwarder import Delivery, Forwarder, Outcome
-from cloud.holding import Holding, Receipts
-from cloud.intake import KINDS, Record, Refused, examine
+from cloud.holding import Holding, Receipt, Receipts
+from cloud.intake import Record, Refused, examine
 from cloud.kafka_admin import KafkaUnreachable, create_topics
+from cloud.layouts import LayoutListener
 from cloud.mqtt import connect_properties, make_client
 from cloud.settings import CloudSettings
 from models.contracts.clock import wall_ms
@@ -90,7 +91,9 @@ class Bridge:
         self._connect_at = 0.0
         self._connack_until = 0.0
         self._tries = 0
+        self._stopping = False
         self._why = ""  # the connection ends
+        self._listener = LayoutListener(settings.mqtt)
         self._client = make_client(settings.mqtt, settings.bridge.client_id, manual_ack=True)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -111,6 +114,7 @@ class Bridge:
             if forwarder is None:
                 return Exit.OK if stop.is_set() else Exit.NETWORK
             self._forwarder = forwarder
+            self._listener.start()
             try:
                 return self._loop(stop)
             finally:
@@ -147,6 +151,8 @@ class Bridge:
                 if now >= self._connect_at:
                     self._connect(now)
             self._read()
+            for topic, payload in self._listener.take():
+                self._accept(topic, payload, None)
             self._settle()
             self.counts.held_expired += len(self._holding.expired(now))
             self._publish_acks()
@@ -205,13 +211,9 @@ class Bridge:
         self._tries = 0
         self.counts.connections += 1
         group = self._settings.bridge.shared_group
-        wanted = []
-        for kind in KINDS:
-            topic = mqtt_topic(kind, "+", "+", "+", self._root)
-            # Retained messages do not come to a shared subscription, and every bridge needs every layout.
-            shared = f"$share/{group}/{topic}" if group and kind != "layout" else topic
-            wanted.append((shared, SubscribeOptions(qos=1)))
-        client.subscribe(wanted)
+        wanted = [mqtt_topic(kind, "+", "+", "+", self._root) for kind in ("frame", "status", "alert")]
+        prefix = f"$share/{group}/" if group else ""
+        client.subscribe([(prefix + topic, SubscribeOptions(qos=1)) for topic in wanted])
         log.info("mqtt %s:%d: connected", self._settings.mqtt.host, self._settings.mqtt.port)
 
     def _on_disconnect(
@@ -228,9 +230,9 @@ class Bridge:
 
     def _start_over(self) -> None:
         """Kafka forgot everything: take the retained layouts once more, before any frame."""
+        log.warning("kafka had lost its topics; they are there again, and the layouts are read anew")
         self._layouts.clear()
-        if self._connected():
-            self._disconnect("kafka lost its topics; reading the layouts again")
+        self._listener.start()
 
     def _read(self) -> None:
         """Wait for something to do, and take what the broker has sent, unless too much waits for Kafka already."""
@@ -265,13 +267,18 @@ class Bridge:
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self._messages += 1
         receipt = self._receipts.arrived(message.mid) if message.qos else None
-        topic, payload = "", bytes(message.payload)
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        self._accept(topic, bytes(message.payload), receipt)
+
+    def _accept(self, topic: str, payload: bytes, receipt: Receipt | None) -> None:
         if not payload:  # a retained message was deleted
             if receipt is not None:
                 receipt.done = True
             return
         try:
-            topic = message.topic
             found = examine(topic, payload, self._root)
         except Exception as error:  # noqa: BLE001, one message must not stop the others
             found = Refused("internal", f"{type(error).__name__}: {error}", b"")
@@ -322,7 +329,7 @@ class Bridge:
         delivery = outcome.delivery
         self.counts.failed += 1
         log.warning("kafka did not take a %s: %s", delivery.record.kind, outcome.error)
-        if outcome.hopeless or delivery.record.kind in ("frame", "status"):
+        if self._stopping or outcome.hopeless or delivery.record.kind in ("frame", "status"):
             delivery.done()
         else:
             self._forwarder.send(delivery)
@@ -339,6 +346,8 @@ class Bridge:
 
     def _finish(self) -> None:
         """Let Kafka take what it can, acknowledge that, and say goodbye."""
+        self._stopping = True
+        self._listener.stop()
         self._forwarder.close(_STOP_SECONDS)
         self._settle()
         self._acks_at = 0.0

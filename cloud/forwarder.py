@@ -10,6 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ _RECORD_BYTES_MAX = 1024 * 1024
 _STUCK_SECONDS = 10.0
 _MEND_SECONDS = 5.0
 _MEND_MS = 1000
+_CLOSE_SECONDS = 0.5
+_TELL_SECONDS = 0.2
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ class Forwarder:
         self._compression = None if compression == "none" else compression
         self._timeout_ms = timeout_ms
         self._pending: deque[tuple[Future, Delivery]] = deque()
-        self._failed: deque[Outcome] = deque()
+        self._failed: deque[tuple[float, Outcome]] = deque()  # and when to tell
         self._broken = False
         self._moved_at = time.monotonic()
         self._mend_at = 0.0
@@ -111,7 +114,7 @@ class Forwarder:
         try:
             future = self._producer.send(record.topic, record.value, record.key)
         except (KafkaError, ValueError) as error:
-            self._failed.append(Outcome(delivery, _sentence(error), isinstance(error, MessageSizeTooLargeError)))
+            self._fail(Outcome(delivery, _sentence(error), isinstance(error, MessageSizeTooLargeError)))
         else:
             self._pending.append((future, delivery))
 
@@ -129,10 +132,16 @@ class Forwarder:
             outcome = Outcome(delivery, _sentence(error), isinstance(error, MessageSizeTooLargeError))
             self._broken |= not outcome.hopeless
             yield outcome
-        while self._failed:
-            outcome = self._failed.popleft()
+        now = time.monotonic()
+        while self._failed and self._failed[0][0] <= now:
+            _, outcome = self._failed.popleft()
             self.pending_bytes -= len(outcome.delivery.record.value)
             yield outcome
+
+    def _fail(self, outcome: Outcome) -> None:
+        """Tell of it a little later, so that whoever tries again at once does not do so without end."""
+        self._broken |= not outcome.hopeless
+        self._failed.append((time.monotonic() + _TELL_SECONDS, outcome))
 
     def mend(self) -> bool:
         """Look after a producer that fails, or whose records have been under way for long.
@@ -154,17 +163,27 @@ class Forwarder:
         except KafkaUnreachable as error:
             log.warning("%s", error)
             return False
-        self._producer.close(timeout=0)
+        _end(self._producer, 0)
         self._producer = fresh
-        self._broken = False
         while self._pending:
             _, delivery = self._pending.popleft()
-            self._failed.append(Outcome(delivery, "the producer was replaced"))
+            self._fail(Outcome(delivery, "the producer was replaced"))
+        self._broken = False
         return forgotten
 
     def close(self, seconds: float) -> None:
         """Finish what can be finished within this time."""
-        self._producer.close(timeout=seconds)
+        _end(self._producer, seconds)
+
+
+def _end(producer: Any, seconds: float) -> None:
+    try:
+        producer.close(timeout=seconds)
+    except KafkaError:
+        # kafka-python 3.0.12 gives up on records that are under way by raising, before it ends its own thread.
+        producer._sender.force_close()
+        with suppress(KafkaError):
+            producer.close(timeout=_CLOSE_SECONDS)
 
 
 def _sentence(error: BaseException) -> str:

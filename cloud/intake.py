@@ -16,8 +16,6 @@ from models.contracts.frame import FrameError, parse
 from models.contracts.messages import EdgeAlert, GatewayStatus, LayoutMessage, MessageError, decode_json
 
 Kind = Literal["frame", "layout", "status", "alert", "dead"]
-# What the bridge subscribes to. A layout goes to every bridge of a group, and comes as a retained message to a new one.
-KINDS: tuple[Kind, ...] = ("layout", "frame", "status", "alert")
 _SOURCES_CACHED = 20_000
 
 

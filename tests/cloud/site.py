@@ -24,6 +24,7 @@ from models.contracts.messages import Ack, GatewayStatus, LayoutMessage, decode_
 from models.contracts.points import AHU_POINTS
 from models.contracts.settings import KafkaSettings, MqttSettings
 from models.contracts.topics import mqtt_topic
+from tests.servers import Kafka
 
 LAYOUT = layout_for("ahu", AHU_POINTS)
 T0 = 1_700_000_000_000
@@ -36,6 +37,18 @@ class Row(NamedTuple):
     offset: int
     key: bytes
     value: bytes
+
+
+class QuickKafka(Kafka):
+    """A Kafka that may come back soon after a SIGKILL: by default it waits 9 s until its own former life is over."""
+
+    def command(self) -> list[str]:
+        words = super().command()
+        config = self.directory / "server.properties"
+        quick = "broker.session.timeout.ms=1000\nbroker.heartbeat.interval.ms=200\n"
+        if quick not in config.read_text():
+            config.write_text(config.read_text() + quick)
+        return words
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:

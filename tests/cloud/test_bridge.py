@@ -19,6 +19,7 @@ from models.contracts.settings import KafkaSettings, MqttSettings
 from tests.cloud.site import (
     LAYOUT,
     Gateway,
+    QuickKafka,
     cloud_settings,
     frame,
     read_topic,
@@ -254,7 +255,7 @@ def test_two_bridges_share_the_load(mosquitto: Mosquitto, embedded_kafka: Embedd
 def test_kafka_killed_nothing_acknowledged_is_missing(mosquitto: Mosquitto) -> None:
     gateway = Gateway(mosquitto.host, mosquitto.port)
     gateway.publish_layout()
-    with Kafka() as kafka, running(Bridge(cloud_settings(mosquitto.port, kafka.bootstrap))) as bridge:
+    with QuickKafka() as kafka, running(Bridge(cloud_settings(mosquitto.port, kafka.bootstrap))) as bridge:
         gateway.publish_frames(range(1, 101))
         wait_until(lambda: len(gateway.acked_seqs()) == 100)
         kafka.kill()
