@@ -63,6 +63,7 @@ async def _play(
     span_seconds = (recording.last_at_ms - recording.first_at_ms) / 1000
     clock = clock_section(speed, wall_ms(), recording.first_at_ms)
     async with running_system(show, clock, show.alert, keep=keep) as system:
+        await system.wait_until_up()
         broker = (system.brokers.mqtt_host, system.brokers.mqtt_port)
         path = write_recording(system.directory, file, map_text, broker, speed, clock)
         show.plain(

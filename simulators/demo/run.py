@@ -112,6 +112,7 @@ class _Demo:
             points = edge_points_toml(PROFILES[gateway.profile], table="points")
             path = write_gateway(directory, gateway, mqtt, modbus_port, points, clock)
             await supervisor.start(gateway.name, ["-m", "edge", "run", str(path)])
+        await system.wait_until_up()
         await system.client.wait_for_units(supervisor, len(UNITS))
         self._show.step(f"{len(GATEWAYS)} gateway agents read, score and publish")
         return link, plant

@@ -31,6 +31,12 @@ class System:
     secrets: Secrets
     show: Show
 
+    async def wait_until_up(self) -> None:
+        """Wait until the cloud can do its work, and sign in; what is started before that starts at the same time."""
+        await self.supervisor.wait_for_port("cloud", self.ports.http, seconds=90)
+        await self.client.wait_until_ready(self.supervisor)
+        self.show.step("bridge, stream worker, history, alerts and API run")
+
     @property
     def dashboard(self) -> str:
         """Address of the dashboard."""
@@ -47,7 +53,7 @@ async def running_system(
     mqtt: str = "",
     kafka: str = "",
 ) -> AsyncIterator[System]:
-    """Start the system, and end all of it afterwards.
+    """Start the system, and end all of it afterwards. It is up after `wait_until_up`.
 
     Args:
         show: Where progress is printed.
@@ -82,9 +88,6 @@ async def running_system(
                 await supervisor.start("bridge", ["-m", "cloud", "bridge", "--settings", str(cloud_toml)])
                 await supervisor.start("stream", ["-m", "stream", "hvac", "--settings", str(stream_toml)])
                 await supervisor.start("cloud", ["-m", "cloud", "run", "--settings", str(cloud_toml)])
-                await supervisor.wait_for_port("cloud", ports.http, seconds=60)
-                await client.wait_until_ready(supervisor)
-                show.step("bridge, stream worker, history, alerts and API run")
                 yield System(directory, supervisor, ports, brokers, receiver, client, made, show)
             finally:
                 await client.close()
