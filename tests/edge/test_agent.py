@@ -74,7 +74,7 @@ async def test_a_broker_that_dies_and_forgets_loses_nothing(site: str, tmp_path:
                 site, broker.port, modbus_toml("d", device.port, {"a": 1, "b": 2}), interval_seconds=0.05, samples=3
             )
             async with running(tmp_path, text) as agent:
-                for _ in range(4):
+                for _ in range(3):
                     arrived = len(clouds[-1].frames)
                     await eventually(partial(_more_than, clouds[-1], arrived + 5), 20)
                     await asyncio.to_thread(broker.kill)

@@ -124,14 +124,14 @@ async def test_an_ill_unit_is_missing_and_the_others_are_on_time(mood: Mood) -> 
     async with BadDevice({1: "well", 2: mood, 3: "well"}, CELLS) as device:
         source, health = _source(device.port, {"first": 1, "ill": 2, "last": 3})
         async with aclosing(_Run(source)) as run:
-            await asyncio.sleep(2)
+            await asyncio.sleep(1.2)
         ill = [readings for _, readings, _, _ in run.samples.of["ill"]]
         assert ill, "its slots are told as missing"
         assert all((readings.quality == Quality.MISSING).all() for readings in ill), "never a number"
         for unit in ("first", "last"):
-            assert run.samples.good(unit) >= (4 if mood in ("hangs_up", "garbage") else 12), mood
+            assert run.samples.good(unit) >= (2 if mood in ("hangs_up", "garbage") else 6), mood
         assert health.failing
-        assert device.asked[2] < 20, "it is left alone for longer and longer"
+        assert device.asked[2] < 8, "it is left alone for longer and longer"
 
 
 async def test_a_unit_that_comes_back_is_read_again() -> None:
@@ -182,7 +182,7 @@ async def test_a_dead_device_delays_no_other_device() -> None:
         bad, _ = _source(dead.port, {"bad": 1}, timeout_seconds=1)
         good, _ = _source(well.port, {"good": 1})
         async with aclosing(_Run(bad)), aclosing(_Run(good)) as run:
-            await asyncio.sleep(2)
+            await asyncio.sleep(1.5)
         jitters = [jitter for _, _, jitter, _ in run.samples.of["good"]]
-        assert len(jitters) >= 16
+        assert len(jitters) >= 11
         assert max(jitters) <= INTERVAL_MS, "at most one period late"
