@@ -7,16 +7,15 @@ received seqs of each gateway and epoch are kept as ranges in the same transacti
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from cloud.history import HistoryError, LatestUnit, Resolution, StoredStatus, Traces
-from cloud.history.minutes import HOUR_MS, MINUTE_MS, add_bytes, means_of, parts_of, to_bytes
+from cloud.history.database import Database, signed, unsigned
+from cloud.history.minutes import HOUR_MS, MINUTE_MS, means_of, parts_of, to_bytes
 from cloud.history.traces import Piece, pieces_of_frames, to_traces
 from cloud.ledger import EpochRecord, StoredFrame
 from cloud.ranges import SeqSet
@@ -25,43 +24,10 @@ from models.contracts.frame import FrameBatch, Quality, decode_batch, pack
 from models.contracts.layout import Layout
 from models.contracts.messages import GatewayStatus, Health, LayoutMessage, encode_json
 
-SCHEMA_VERSION = 1
 # Raw samples of a day at one frame a minute are 1,440 frames; who asks for more than a month wants means.
 FRAMES_READ_MAX = 50_000
 DAY_MS = 86_400_000
 
-_TABLES = """
-CREATE TABLE units (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, layout BLOB);
-CREATE TABLE layouts (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE streams (
-    id INTEGER PRIMARY KEY, gateway TEXT NOT NULL, epoch INTEGER NOT NULL,
-    duplicate INTEGER NOT NULL DEFAULT 0, late INTEGER NOT NULL DEFAULT 0, last_seen_at_ms INTEGER NOT NULL DEFAULT 0,
-    status BLOB, status_at_ms INTEGER, UNIQUE (gateway, epoch)
-);
-CREATE TABLE received (stream INTEGER, first INTEGER, last INTEGER, PRIMARY KEY (stream, first)) WITHOUT ROWID;
-CREATE TABLE gaps (stream INTEGER, first INTEGER, last INTEGER, PRIMARY KEY (stream, first, last)) WITHOUT ROWID;
-CREATE TABLE frames (
-    id INTEGER PRIMARY KEY, unit INTEGER NOT NULL, measured_at_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
-    stream INTEGER NOT NULL, seq INTEGER NOT NULL, received_at_ms INTEGER NOT NULL, payload BLOB NOT NULL
-);
-CREATE INDEX frames_by_time ON frames (unit, measured_at_ms, until_ms);
-CREATE INDEX frames_by_identity ON frames (stream, seq);
-CREATE INDEX frames_by_arrival ON frames (received_at_ms);
-CREATE TABLE minutes (
-    unit INTEGER, start_at_ms INTEGER, layout INTEGER, received_at_ms INTEGER, part BLOB,
-    PRIMARY KEY (unit, start_at_ms, layout)
-) WITHOUT ROWID;
-CREATE INDEX minutes_by_arrival ON minutes (received_at_ms);
-CREATE TABLE hours (
-    unit INTEGER, start_at_ms INTEGER, layout INTEGER, received_at_ms INTEGER, part BLOB,
-    PRIMARY KEY (unit, start_at_ms, layout)
-) WITHOUT ROWID;
-CREATE INDEX hours_by_arrival ON hours (received_at_ms);
-CREATE TABLE health (
-    unit INTEGER, measured_at_ms INTEGER, received_at_ms INTEGER, body BLOB, PRIMARY KEY (unit, measured_at_ms)
-) WITHOUT ROWID;
-CREATE INDEX health_by_arrival ON health (received_at_ms);
-"""
 _ADD_PART = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET part = add_parts(part, excluded.part)"
 _STEPS = {"1m": ("minutes", MINUTE_MS), "1h": ("hours", HOUR_MS)}
 _HEALTH = msgspec.json.Decoder(Health)
@@ -79,33 +45,23 @@ class SqliteHistory:
         Raises:
             HistoryError: it cannot be opened, or a newer version wrote it.
         """
-        self._path = path
         self._settings = settings
-        self._writing = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = self._connect()
-            self._make_tables()
-            self._units: dict[str, int] = dict(self._writer.execute("SELECT key, id FROM units"))
-            self._layouts = {
-                _unsigned(id_): _LAYOUT.decode(body)
-                for id_, body in self._writer.execute("SELECT id, body FROM layouts")
-            }
-            self._streams: dict[tuple[str, int], int] = {}
-            self._received: dict[int, SeqSet] = {}
-            self._load_received()
-        except (OSError, sqlite3.Error) as error:
-            raise HistoryError(f"history {path}: cannot be opened: {error}") from error
+        self._db = Database(path)
+        self._received: dict[int, SeqSet] = {}
+        with self._db.reading() as reader:
+            for stream, first, last in reader.execute(
+                "SELECT stream, first, last FROM received ORDER BY stream, first"
+            ):
+                self._received.setdefault(stream, SeqSet()).add_range(unsigned(first), unsigned(last))
 
     def write_frames(self, batches: Sequence[FrameBatch], received_at_ms: int) -> list[StoredFrame]:
         """As `History.write_frames`."""
         result: list[StoredFrame] = []
         added: dict[int, SeqSet] = {}
         duplicates: dict[int, int] = {}
-        with self._transaction() as writer:
+        with self._db.transaction() as writer:
             for batch in batches:
-                fresh = self._recognise(writer, batch, added, duplicates, result)
+                fresh = self._recognise(batch, added, duplicates, result)
                 if fresh:
                     self._insert(writer, batch, fresh, received_at_ms)
             self._count(writer, result, duplicates, received_at_ms)
@@ -115,7 +71,6 @@ class SqliteHistory:
 
     def _recognise(
         self,
-        writer: sqlite3.Connection,
         batch: FrameBatch,
         added: dict[int, SeqSet],
         duplicates: dict[int, int],
@@ -127,7 +82,7 @@ class SqliteHistory:
             batch.gateways, batch.epoch.tolist(), batch.seq.tolist(), batch.historical.tolist(), strict=True
         )
         for row, (gateway, epoch, seq, historical) in enumerate(identities):
-            stream = self._stream(writer, gateway, epoch)
+            stream = self._db.stream(gateway, epoch)
             known = self._received.get(stream)
             duplicate = (known is not None and seq in known) or not added.setdefault(stream, SeqSet()).add(seq)
             if duplicate:
@@ -140,8 +95,8 @@ class SqliteHistory:
     def _insert(self, writer: sqlite3.Connection, batch: FrameBatch, rows: list[int], received_at_ms: int) -> None:
         """Frames, minutes and hours of some rows of a batch."""
         layout = batch.layout
-        self._store_layout(writer, layout)
-        units = [self._unit(writer, batch.units[row]) for row in rows]
+        self._db.store_layout(layout)
+        units = [self._db.unit(batch.units[row]) for row in rows]
         until_ms = batch.measured_at_ms + batch.n * batch.interval_ms
         writer.executemany(
             "INSERT INTO frames (unit, measured_at_ms, until_ms, stream, seq, received_at_ms, payload)"
@@ -151,8 +106,8 @@ class SqliteHistory:
                     unit,
                     int(batch.measured_at_ms[row]),
                     int(until_ms[row]),
-                    self._streams[batch.gateways[row], int(batch.epoch[row])],
-                    _signed(int(batch.seq[row])),
+                    self._db.streams[batch.gateways[row], int(batch.epoch[row])],
+                    signed(int(batch.seq[row])),
                     received_at_ms,
                     pack(batch.headers[row]),
                 )
@@ -164,7 +119,7 @@ class SqliteHistory:
             writer.executemany(
                 _ADD_PART.format(table=table),
                 (
-                    (units[row], start_at_ms, _signed(layout.id), received_at_ms, to_bytes(sums, counts))
+                    (units[row], start_at_ms, signed(layout.id), received_at_ms, to_bytes(sums, counts))
                     for row, start_at_ms, sums, counts in zip(
                         parts.row.tolist(), parts.start_at_ms.tolist(), parts.sums, parts.counts, strict=True
                     )
@@ -176,7 +131,7 @@ class SqliteHistory:
     ) -> None:
         late: dict[int, int] = {}
         for gateway, epoch, _, historical, duplicate in result:
-            stream = self._streams[gateway, epoch]
+            stream = self._db.streams[gateway, epoch]
             late[stream] = late.get(stream, 0) + (historical and not duplicate)
         writer.executemany(
             "UPDATE streams SET late = late + ?, duplicate = duplicate + ?, last_seen_at_ms = max(last_seen_at_ms, ?)"
@@ -190,39 +145,39 @@ class SqliteHistory:
         for first, last in added:
             merged.add_range(first, last)
         for first, _ in added:
-            whole = tuple(_signed(end) for end in merged.range_of(first))
+            whole = tuple(signed(end) for end in merged.range_of(first))
             writer.execute("DELETE FROM received WHERE stream = ? AND first BETWEEN ? AND ?", (stream, *whole))
             writer.execute("INSERT OR REPLACE INTO received VALUES (?, ?, ?)", (stream, *whole))
         return merged
 
     def write_layouts(self, layouts: Sequence[LayoutMessage]) -> None:
         """As `History.write_layouts`."""
-        with self._transaction() as writer:
+        with self._db.transaction() as writer:
             for message in layouts:
-                unit = self._unit(writer, f"{message.site}/{message.unit}")
-                self._store_layout(writer, message.layout)
+                unit = self._db.unit(f"{message.site}/{message.unit}")
+                self._db.store_layout(message.layout)
                 writer.execute("UPDATE units SET layout = ? WHERE id = ?", (encode_json(message), unit))
 
     def write_gateways(self, statuses: Sequence[StoredStatus]) -> None:
         """As `History.write_gateways`."""
-        with self._transaction() as writer:
+        with self._db.transaction() as writer:
             for status, received_at_ms in statuses:
-                stream = self._stream(writer, f"{status.site}/{status.gateway}", status.epoch)
+                stream = self._db.stream(f"{status.site}/{status.gateway}", status.epoch)
                 writer.execute(
                     "UPDATE streams SET status = ?, status_at_ms = ?, last_seen_at_ms = max(last_seen_at_ms, ?)"
                     " WHERE id = ?",
                     (encode_json(status), received_at_ms, received_at_ms, stream),
                 )
-                gaps = [(stream, _signed(gap.first), _signed(gap.last)) for gap in status.gaps]
+                gaps = [(stream, signed(gap.first), signed(gap.last)) for gap in status.gaps]
                 writer.executemany("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?)", gaps)
 
     def write_health(self, health: Sequence[Health], received_at_ms: int) -> None:
         """As `History.write_health`."""
-        with self._transaction() as writer:
+        with self._db.transaction() as writer:
             writer.executemany(
                 "INSERT OR REPLACE INTO health VALUES (?, ?, ?, ?)",
                 [
-                    (self._unit(writer, f"{one.site}/{one.unit}"), one.measured_at_ms, received_at_ms, encode_json(one))
+                    (self._db.unit(f"{one.site}/{one.unit}"), one.measured_at_ms, received_at_ms, encode_json(one))
                     for one in health
                 ],
             )
@@ -235,7 +190,7 @@ class SqliteHistory:
         Raises:
             HistoryError: more raw samples than anybody can look at.
         """
-        unit = self._units.get(unit_key, -1)
+        unit = self._db.units.get(unit_key, -1)
         if resolution == "raw":
             return to_traces(self._raw(unit, from_ms, to_ms), points, from_ms, to_ms)
         table, step_ms = _STEPS[resolution]
@@ -243,7 +198,7 @@ class SqliteHistory:
         return to_traces(self._means(unit, from_ms, to_ms, table, step_ms), points, from_ms, to_ms)
 
     def _raw(self, unit: int, from_ms: int, to_ms: int) -> list[Piece]:
-        with self._reading() as reader:
+        with self._db.reading() as reader:
             payloads = [
                 payload
                 for (payload,) in reader.execute(
@@ -256,11 +211,11 @@ class SqliteHistory:
             raise HistoryError(
                 f"raw samples of more than {FRAMES_READ_MAX} frames; ask for a shorter time, or for means"
             )
-        return pieces_of_frames(decode_batch(payloads, self._layouts).batches)
+        return pieces_of_frames(decode_batch(payloads, self._db.layouts).batches)
 
     def _means(self, unit: int, from_ms: int, to_ms: int, table: str, step_ms: int) -> list[Piece]:
         by_layout: dict[int, tuple[list[int], list[bytes]]] = {}
-        with self._reading() as reader:
+        with self._db.reading() as reader:
             rows = reader.execute(
                 f"SELECT start_at_ms, layout, part FROM {table}"  # noqa: S608, a name from the table above
                 " WHERE unit = ? AND start_at_ms >= ? AND start_at_ms < ? ORDER BY start_at_ms",
@@ -272,7 +227,7 @@ class SqliteHistory:
                 parts.append(part)
         return [
             Piece(
-                layout=(layout := self._layouts[_unsigned(layout_id)]),
+                layout=(layout := self._db.layouts[unsigned(layout_id)]),
                 at_ms=np.array(at_ms, dtype=np.int64),
                 step_ms=np.full(len(at_ms), step_ms, dtype=np.int64),
                 values=means_of(parts, len(layout.channels)),
@@ -283,22 +238,22 @@ class SqliteHistory:
 
     def health(self, unit_key: str, from_ms: int, to_ms: int) -> list[Health]:
         """As `History.health`."""
-        with self._reading() as reader:
+        with self._db.reading() as reader:
             rows = reader.execute(
                 "SELECT body FROM health WHERE unit = ? AND measured_at_ms >= ? AND measured_at_ms < ?"
                 " ORDER BY measured_at_ms",
-                (self._units.get(unit_key, -1), from_ms, to_ms),
+                (self._db.units.get(unit_key, -1), from_ms, to_ms),
             )
             return [_HEALTH.decode(body) for (body,) in rows]
 
     def layouts(self) -> dict[int, Layout]:
         """As `History.layouts`."""
-        return dict(self._layouts)
+        return dict(self._db.layouts)
 
     def latest(self) -> list[LatestUnit]:
         """As `History.latest`."""
         found: list[LatestUnit] = []
-        with self._reading() as reader:
+        with self._db.reading() as reader:
             for unit, body in reader.execute(
                 "SELECT id, layout FROM units WHERE layout IS NOT NULL ORDER BY key"
             ).fetchall():
@@ -321,7 +276,7 @@ class SqliteHistory:
 
     def _newest(self, payload: bytes) -> tuple[int, dict[str, float | None]]:
         """Time and values of a frame's last sample; None where it is not good."""
-        (batch,) = decode_batch([payload], self._layouts).batches
+        (batch,) = decode_batch([payload], self._db.layouts).batches
         values = batch.values[0, :, -1]
         if batch.quality is not None:
             values = np.where(batch.quality[0, :, -1] == Quality.GOOD, values, np.float32(np.nan))
@@ -333,7 +288,7 @@ class SqliteHistory:
 
     def gateways(self) -> list[StoredStatus]:
         """As `History.gateways`."""
-        with self._reading() as reader:
+        with self._db.reading() as reader:
             rows = reader.execute(
                 "SELECT status, status_at_ms FROM streams WHERE status IS NOT NULL ORDER BY status_at_ms, id"
             )
@@ -341,17 +296,17 @@ class SqliteHistory:
 
     def epochs(self) -> list[EpochRecord]:
         """As `History.epochs`."""
-        with self._reading() as reader:
+        with self._db.reading() as reader:
             gaps: dict[int, list[tuple[int, int]]] = {}
             for stream, first, last in reader.execute("SELECT stream, first, last FROM gaps"):
-                gaps.setdefault(stream, []).append((_unsigned(first), _unsigned(last)))
+                gaps.setdefault(stream, []).append((unsigned(first), unsigned(last)))
             rows = reader.execute(
                 "SELECT id, gateway, epoch, duplicate, late, last_seen_at_ms FROM streams ORDER BY id"
             )
             return [
                 EpochRecord(
                     gateway=gateway,
-                    epoch=_unsigned(epoch),
+                    epoch=unsigned(epoch),
                     received=tuple(self._received.get(stream, ())),
                     gaps=tuple(gaps.get(stream, ())),
                     duplicate=duplicate,
@@ -363,13 +318,13 @@ class SqliteHistory:
 
     def double_counted(self) -> dict[tuple[str, int], int]:
         """As `History.double_counted`."""
-        with self._reading() as reader:
+        with self._db.reading() as reader:
             rows = reader.execute(
                 "SELECT gateway, epoch, sum(n - 1) FROM"
                 " (SELECT stream, count(*) AS n FROM frames GROUP BY stream, seq HAVING n > 1)"
                 " JOIN streams ON streams.id = stream GROUP BY stream"
             )
-            return {(gateway, _unsigned(epoch)): count for gateway, epoch, count in rows}
+            return {(gateway, unsigned(epoch)): count for gateway, epoch, count in rows}
 
     def prune(self, now_ms: int) -> int:
         """As `History.prune`."""
@@ -379,7 +334,7 @@ class SqliteHistory:
             "hours": self._settings.hour_days,
             "health": self._settings.health_days,
         }
-        with self._transaction() as writer:
+        with self._db.transaction() as writer:
             return sum(
                 writer.execute(
                     f"DELETE FROM {table} WHERE received_at_ms < ?",  # noqa: S608, names from above
@@ -390,95 +345,4 @@ class SqliteHistory:
 
     def close(self) -> None:
         """As `History.close`."""
-        with self._writing:
-            for connection in (*self._idle, self._writer):
-                connection.close()
-            self._idle.clear()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        # An acknowledgement may follow the commit: it must survive a power cut.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.create_function("add_parts", 2, add_bytes, deterministic=True)
-        return connection
-
-    def _make_tables(self) -> None:
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise HistoryError(
-                f"history {self._path}: has schema {version}, expected at most {SCHEMA_VERSION}; a newer version wrote it"
-            )
-        if version == 0:
-            self._writer.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-
-    def _load_received(self) -> None:
-        for stream, gateway, epoch in self._writer.execute("SELECT id, gateway, epoch FROM streams"):
-            self._streams[gateway, _unsigned(epoch)] = stream
-        for stream, first, last in self._writer.execute(
-            "SELECT stream, first, last FROM received ORDER BY stream, first"
-        ):
-            self._received.setdefault(stream, SeqSet()).add_range(_unsigned(first), _unsigned(last))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; ids that were given out in a transaction that failed are forgotten."""
-        with self._writing:
-            before = (dict(self._units), dict(self._layouts), dict(self._streams))
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException as error:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                self._units, self._layouts, self._streams = before
-                if isinstance(error, sqlite3.Error):
-                    raise HistoryError(f"history {self._path}: nothing was stored: {error}") from error
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that no other thread uses meanwhile."""
-        connection = self._idle.pop() if self._idle else self._connect()
-        try:
-            yield connection
-        except sqlite3.Error as error:
-            raise HistoryError(f"history {self._path}: cannot be read: {error}") from error
-        finally:
-            self._idle.append(connection)
-
-    def _store_layout(self, writer: sqlite3.Connection, layout: Layout) -> None:
-        if layout.id not in self._layouts:
-            values = (_signed(layout.id), msgspec.json.encode(layout))
-            writer.execute("INSERT OR IGNORE INTO layouts VALUES (?, ?)", values)
-            self._layouts[layout.id] = layout
-
-    def _unit(self, writer: sqlite3.Connection, key: str) -> int:
-        unit = self._units.get(key)
-        if unit is None:
-            unit = self._units[key] = _new_id(writer.execute("INSERT INTO units (key) VALUES (?)", (key,)))
-        return unit
-
-    def _stream(self, writer: sqlite3.Connection, gateway: str, epoch: int) -> int:
-        stream = self._streams.get((gateway, epoch))
-        if stream is None:
-            values = (gateway, _signed(epoch))
-            stream = _new_id(writer.execute("INSERT INTO streams (gateway, epoch) VALUES (?, ?)", values))
-            self._streams[gateway, epoch] = stream
-        return stream
-
-
-def _new_id(cursor: sqlite3.Cursor) -> int:
-    if cursor.lastrowid is None:
-        raise HistoryError("history: an inserted row has no id")
-    return cursor.lastrowid
-
-
-def _signed(value: int) -> int:
-    """SQLite's integers are signed: the upper half of 64 bits is stored as negative numbers."""
-    return value - (1 << 64) if value >> 63 else value
-
-
-def _unsigned(value: int) -> int:
-    return value + (1 << 64) if value < 0 else value
+        self._db.close()

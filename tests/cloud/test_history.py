@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.history import History, HistoryError, StoredStatus, open_history
+from cloud.history.database import SCHEMA_VERSION
 from cloud.history.minutes import add_bytes, means_of, parts_of, to_bytes
-from cloud.history.sqlite import SCHEMA_VERSION
 from cloud.ledger import Ledger
 from cloud.settings import HistorySettings
 from models.contracts.frame import Frame, FrameBatch, Quality, as_sent, decode_batch, encode
