@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 from wsgiref.simple_server import WSGIServer
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stream.settings import MetricsSettings
@@ -54,12 +55,6 @@ class Metrics:
         self.batch = Histogram(
             "plenum_stream_batch_records", "Records a batch", registry=self.registry, buckets=_BATCH_SIZES
         )
-        self.lag = Gauge(
-            "plenum_stream_lag_records", "Records not taken", ["topic", "partition"], registry=self.registry
-        )
-        self.snapshot_age = Gauge(
-            "plenum_stream_snapshot_age_seconds", "Since the last snapshot", ["partition"], registry=self.registry
-        )
         self.end_to_end = _LatencyHistogram("plenum_stream_end_to_end_seconds", "From record to stored results")
         self.registry.register(self.end_to_end)
         self._server: WSGIServer | None = None
@@ -70,9 +65,9 @@ class Metrics:
         now_ms = time.time() * 1000
         self.end_to_end.observe((now_ms - np.asarray(timestamps_ms, dtype=np.float64)) / 1000)
 
-    def on_scrape(self, refresh: Callable[[], None]) -> None:
-        """Call this before each answer: it sets the gauges."""
-        self.registry.register(_Refresh(refresh))
+    def on_scrape(self, read: Callable[[], Iterable[Standing]]) -> None:
+        """Ask this for the state of each partition whenever Prometheus asks."""
+        self.registry.register(_Gauges(read))
 
     def serve(self, settings: MetricsSettings) -> None:
         """Open the endpoint.
@@ -91,12 +86,29 @@ class Metrics:
             self._server = None
 
 
-class _Refresh(Collector):
-    """Adds nothing; sets gauges when somebody asks."""
+class Standing(NamedTuple):
+    """How one partition of a topic stands. `lag_records` is None while it is not known."""
 
-    def __init__(self, refresh: Callable[[], None]) -> None:
-        self._refresh = refresh
+    topic: str
+    partition: int
+    lag_records: int | None
+    snapshot_age_seconds: float
+
+
+class _Gauges(Collector):
+    """Values that are read when somebody asks."""
+
+    def __init__(self, read: Callable[[], Iterable[Standing]]) -> None:
+        self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        self._refresh()
-        return ()
+        lag = GaugeMetricFamily("plenum_stream_lag_records", "Records not taken", labels=["topic", "partition"])
+        age = GaugeMetricFamily("plenum_stream_snapshot_age_seconds", "Since the last snapshot", labels=["partition"])
+        ages = {}
+        for standing in self._read():
+            if standing.lag_records is not None:
+                lag.add_metric([standing.topic, str(standing.partition)], standing.lag_records)
+            ages[standing.partition] = standing.snapshot_age_seconds
+        for partition, seconds in ages.items():
+            age.add_metric([str(partition)], seconds)
+        return [lag, age]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ from models.contracts.clock import wall_ms
 from stream.app import Decoded, StreamApp
 from stream.connection import connection
 from stream.delivery import Delivery, store
-from stream.metrics import Metrics
+from stream.metrics import Metrics, Standing
 from stream.partition import Partition
 from stream.producer import Producer
 from stream.references import References
@@ -71,7 +71,7 @@ class Worker:
         self.faust = self._new_faust(idempotent)
         self._owned: dict[int, _Owned] = {}
         self._changing = asyncio.Lock()
-        self.metrics.on_scrape(self._set_gauges)
+        self.metrics.on_scrape(self._standings)
 
     def _new_faust(self, idempotent: bool) -> faust.App:
         app, settings = self.app, self.settings
@@ -271,14 +271,13 @@ class Worker:
         await self.release([TP("", partition) for partition in list(self._owned)])
         await self._consumer.commit()
 
-    def _set_gauges(self) -> None:
+    def _standings(self) -> Iterator[Standing]:
         now = time.monotonic()
         for partition, owned in list(self._owned.items()):
-            self.metrics.snapshot_age.labels(str(partition)).set(now - owned.stored_at)
             for topic, position in list(owned.core.state.positions.items()):
                 end = self._consumer.highwater(TP(topic, partition))
-                if end is not None:
-                    self.metrics.lag.labels(topic, str(partition)).set(max(0, end - position))
+                lag = None if end is None else max(0, end - position)
+                yield Standing(topic, partition, lag, now - owned.stored_at)
 
 
 class _Unread(faust.Schema[Any, Any]):

@@ -99,11 +99,11 @@ class Table:
 
     def touch(self, rows: Rows) -> None:
         """These rows are about to change."""
+        self.dirty[rows] = True
         fresh = np.unique(rows[~self._saved[rows]])
         if not len(fresh):
             return
         self._saved[fresh] = True
-        self.dirty[fresh] = True
         columns = {name: column[fresh] for name, column in self.columns.items()}
         extras = {row: self.extras.get(row) for row in fresh.tolist()} if self.spec.extra else {}
         self._before.append(_Before(fresh, columns, extras))

@@ -26,8 +26,8 @@ START_MS = 1_748_844_000_000
 N = 10  # samples a frame, one a minute
 FRAME_MS = N * 60_000
 LAYOUT: Layout = layout_for("ahu", AHU_POINTS)
-_UNITS = 16
-_MINUTES = 1_440
+_UNITS = 8
+_MINUTES = 360
 
 
 @dataclass
@@ -61,17 +61,17 @@ class Sender:
 
 
 def values(unit: str, index: int, faulty: bool) -> npt.NDArray[np.float32]:
-    """Shape (channels, N): what a simulated unit's sensors say in these minutes; the second day is like the first."""
+    """Shape (channels, N): what a simulated unit's sensors say in these minutes; after six hours the same again."""
     minutes = (index * N + np.arange(N)) % _MINUTES
     return np.ascontiguousarray(_plant(faulty)[minutes, zlib.crc32(unit.encode()) % _UNITS].T)
 
 
 @lru_cache(maxsize=2)
 def _plant(faulty: bool) -> npt.NDArray[np.float32]:
-    """A day of air handlers, all healthy or all with a leaking heating valve, shape (minutes, units, channels)."""
+    """Six hours of air handlers, all healthy or all with a leaking heating valve, shape (minutes, units, channels)."""
     family = "heating_valve_leaking"
     plans = [FaultPlan(unit, family, START_MS, severity=1.0) for unit in range(_UNITS)] if faulty else []
-    plant = Fleet(_UNITS, seed=3, start_at_ms=START_MS, plans=plans, occupied_hours=(0.0, 24.0))
+    plant = Fleet(_UNITS, seed=3, start_at_ms=START_MS, plans=plans, occupied_hours=(0.0, 24.0), warmup_hours=2)
     return run(plant, _MINUTES, 60.0)[1]
 
 

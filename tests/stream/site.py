@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -86,12 +87,14 @@ class Site:
         finally:
             await producer.stop()
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        """A worker; its log goes to a file."""
+    def start_worker(self, more: str = "") -> subprocess.Popen[bytes]:
+        """A worker with our settings and perhaps some more; its log goes to a file."""
+        settings = self.directory / f"stream{zlib.crc32(more.encode())}.toml"
+        settings.write_text(self.settings.read_text() + more)
         log = (self.directory / "worker.log").open("ab")
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "stream", "hvac", "--settings", str(self.settings)],
+                [sys.executable, "-m", "stream", "hvac", "--settings", str(settings)],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -101,9 +104,9 @@ class Site:
             log.close()
 
     @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[subprocess.Popen[bytes]]:
+    async def worker(self, more: str = "") -> AsyncIterator[subprocess.Popen[bytes]]:
         """A worker that is stopped at the end as an operator stops it."""
-        process = self.start_worker()
+        process = self.start_worker(more)
         try:
             yield process
         finally:

@@ -9,8 +9,9 @@ import asyncio
 import random
 import signal
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,7 +19,7 @@ from models.contracts import topics
 from models.contracts.layout import layout_for
 from models.contracts.messages import AlertEvent, DeadLetter, LayoutMessage, encode_json
 from models.contracts.points import AHU_POINTS
-from tests.servers import EmbeddedKafka, Kafka
+from tests.servers import EmbeddedKafka, Kafka, free_port
 from tests.stream import fleet
 from tests.stream.records import difference, messages
 from tests.stream.site import Message, Site, comparable
@@ -48,16 +49,33 @@ class Plant:
             self.at_ms += 250
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param("kafka", marks=pytest.mark.kafka), "embedded"], ids=["kafka", "embedded"]
-)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A broker of our own with the product's topics."""
-    real = request.param == "kafka"
-    with Kafka() if real else EmbeddedKafka() as server:
-        made = Site(server.bootstrap, tmp_path_factory.mktemp("site"), session_seconds=6 if real else 1)
+@pytest.fixture(scope="module")
+def kafka_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An Apache Kafka of our own with the product's topics."""
+    with Kafka() as server:
+        made = Site(server.bootstrap, tmp_path_factory.mktemp("site"), session_seconds=6)
         asyncio.run(made.prepare())
         yield made
+
+
+@pytest.fixture(scope="module")
+def embedded_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An embedded broker of our own."""
+    with EmbeddedKafka() as server:
+        made = Site(server.bootstrap, tmp_path_factory.mktemp("site"), session_seconds=1)
+        asyncio.run(made.prepare())
+        yield made
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("kafka_site", marks=pytest.mark.kafka), "embedded_site"],
+    ids=["kafka", "embedded"],
+)
+def site(request: pytest.FixtureRequest) -> Site:
+    """Either broker."""
+    made: Site = request.getfixturevalue(request.param)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +83,8 @@ def plant() -> Plant:
     return Plant()
 
 
-@pytest.fixture
-async def _judged(site: Site) -> AsyncIterator[None]:
-    """After a test: everything said is true, everything true is said, and the stored state is that of the log."""
-    yield
+async def judge(site: Site) -> None:
+    """Everything said is true, everything true is said, and the stored state is that of the log."""
     states, expected = await site.truth()
     said = Counter(comparable(output) for output in await site.said())
     assert set(said) == {comparable(output) for output in expected}
@@ -79,15 +95,16 @@ async def _judged(site: Site) -> AsyncIterator[None]:
         assert difference(stored[number], state) == ""
 
 
-@pytest.mark.usefixtures("_judged")
 async def test_everything_is_said_once_and_committed_within_two_seconds(site: Site, plant: Plant) -> None:
     before = Counter(comparable(output) for output in await site.said())
-    async with site.worker() as process:
+    port = free_port()
+    async with site.worker(f"[metrics]\nport = {port}\n") as process:
         await site.produce(topics.FRAMES, plant.run(30, faulty="ahu-3"))
         _, expected = await site.truth()
         await site.wait_until_said(expected)
         await asyncio.sleep(2)
         assert await site.committed() == {number: end or None for number, end in (await site.ends()).items()}
+        metrics = (await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/metrics")).read().decode()
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 20) == 0
@@ -95,9 +112,13 @@ async def test_everything_is_said_once_and_committed_within_two_seconds(site: Si
     said = Counter(comparable(output) for output in await site.said())
     assert said - before == Counter(comparable(output) for output in expected) - before
     assert [one.transition for one in messages(expected, topics.ALERTS, AlertEvent)]
+    assert f'plenum_stream_records_total{{topic="{topics.FRAMES}"}} {30 * len(UNITS):.1f}' in metrics
+    assert f"plenum_stream_end_to_end_seconds_count {30 * len(UNITS):.1f}" in metrics
+    assert f'plenum_stream_lag_records{{partition="0",topic="{topics.FRAMES}"}} 0.0' in metrics
+    assert 'plenum_stream_snapshot_age_seconds{partition="0"}' in metrics
+    await judge(site)
 
 
-@pytest.mark.usefixtures("_judged")
 async def test_a_worker_that_starts_again_goes_on_where_it_stood(site: Site, plant: Plant) -> None:
     before = Counter(comparable(output) for output in await site.said())
     _, old = await site.truth()
@@ -109,13 +130,20 @@ async def test_a_worker_that_starts_again_goes_on_where_it_stood(site: Site, pla
     assert said - before == Counter(comparable(output) for output in expected) - Counter(
         comparable(output) for output in old
     )
+    await judge(site)
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.long)])
-@pytest.mark.usefixtures("_judged")
-async def test_killed_in_the_middle_it_loses_nothing_and_says_nothing_else(
-    site: Site, plant: Plant, kills: int
-) -> None:
+@pytest.mark.kafka
+async def test_killed_in_the_middle_it_loses_nothing_and_says_nothing_else(kafka_site: Site, plant: Plant) -> None:
+    await _kill_again_and_again(kafka_site, plant, 1)
+
+
+@pytest.mark.long
+async def test_killed_ten_times_it_loses_nothing_and_says_nothing_else(site: Site, plant: Plant) -> None:
+    await _kill_again_and_again(site, plant, 10)
+
+
+async def _kill_again_and_again(site: Site, plant: Plant, kills: int) -> None:
     chance = random.Random(7)
     frames = plant.run(60 * kills, faulty="ahu-7")
     producing = asyncio.create_task(site.produce(topics.FRAMES, frames, pause_seconds=0.5))
@@ -129,6 +157,7 @@ async def test_killed_in_the_middle_it_loses_nothing_and_says_nothing_else(
         await producing
         _, expected = await site.truth()
         await site.wait_until_said(expected, seconds=60)
+    await judge(site)
 
 
 async def _until_it_works(site: Site) -> None:
@@ -140,19 +169,25 @@ async def _until_it_works(site: Site) -> None:
         await asyncio.sleep(0.2)
 
 
-@pytest.mark.usefixtures("_judged")
-async def test_partitions_move_between_workers_with_their_state(site: Site, plant: Plant) -> None:
+@pytest.mark.kafka
+async def test_partitions_move_between_workers_with_their_state(kafka_site: Site, plant: Plant) -> None:
+    site = kafka_site
     producing = asyncio.create_task(site.produce(topics.FRAMES, plant.run(60, faulty="ahu-9"), pause_seconds=1.0))
     async with site.worker():
         await _until_it_works(site)
+        recoveries = site.log().count("rows of state recovered")
         async with site.worker():
-            await asyncio.sleep(3)
+            # Both take up their shares: one by joining, the other by giving up half of what it had.
+            deadline = time.monotonic() + 40
+            while site.log().count("rows of state recovered") < recoveries + 2:
+                assert time.monotonic() < deadline, site.log()[-3000:]
+                await asyncio.sleep(0.2)
         await producing
         _, expected = await site.truth()
         await site.wait_until_said(expected)
+    await judge(site)
 
 
-@pytest.mark.usefixtures("_judged")
 async def test_one_percent_poison_goes_to_the_dead_letters_with_its_offset(site: Site, plant: Plant) -> None:
     async with site.worker():
         await site.produce(topics.FRAMES, plant.run(20, poison_fraction=0.05))
@@ -165,9 +200,9 @@ async def test_one_percent_poison_goes_to_the_dead_letters_with_its_offset(site:
         assert letter.payload == logged[place]
         assert letter.reason in ("truncated", "checksum", "malformed")
         assert letter.source == topics.FRAMES
+    await judge(site)
 
 
-@pytest.mark.usefixtures("_judged")
 async def test_a_layout_that_comes_just_before_its_frame_is_known(site: Site, plant: Plant) -> None:
     layout = layout_for("ahu", AHU_POINTS[:12] + AHU_POINTS[13:] + AHU_POINTS[12:13])
     async with site.worker():
@@ -183,3 +218,4 @@ async def test_a_layout_that_comes_just_before_its_frame_is_known(site: Site, pl
         said = await site.wait_until_said(expected)
     assert not [one for one in messages(said, topics.HVAC_DEAD, DeadLetter) if one.reason == "layout"]
     assert b"plant/ahu-new" in {output.key for output in said if output.topic == topics.HEALTH}
+    await judge(site)
