@@ -43,7 +43,7 @@ KAFKA_TOPICS: tuple[KafkaTopic, ...] = (
     KafkaTopic(FRAMES, "site/unit", "Frame (protobuf)", ("bridge",), ("stream.hvac", "cloud.history")),
     KafkaTopic(LAYOUTS, "site/unit/layout_id", "LayoutMessage", ("bridge",), ("stream.hvac", "cloud.history"), True, 1),
     KafkaTopic(GATEWAYS, "site/gateway", "GatewayStatus", ("bridge",), ("cloud.history",), True, 1),
-    KafkaTopic(EDGE_ALERTS, "site/unit", "EdgeAlert", ("bridge",), ("stream.hvac", "cloud.history")),
+    KafkaTopic(EDGE_ALERTS, "site/unit", "EdgeAlert", ("bridge",), ("stream.hvac",)),
     KafkaTopic(MAINTENANCE, "site/unit", "Maintenance", ("cloud.api",), ("stream.hvac",)),
     KafkaTopic(FEEDBACK, "site/unit", "Feedback", ("cloud.api",), ("stream.hvac", "models")),
     KafkaTopic(HEALTH, "site/unit", "Health", ("stream.hvac",), ("cloud.history",)),
