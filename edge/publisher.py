@@ -66,6 +66,7 @@ class Publisher:
         self._message_cursor = 0
         self._live_from = 1
         self._epoch = 0
+        self._leaving = False
 
     def _topic(self, name: str, unit: str = "") -> str:
         return mqtt_topic(name, self._settings.site, self._settings.gateway, unit, self._settings.mqtt.root)
@@ -73,7 +74,7 @@ class Publisher:
     async def run(self) -> None:
         """Connect, send, connect again, until cancelled."""
         failures = 0
-        while True:
+        while not self._leaving:
             started = time.monotonic()
             try:
                 await self._connect()
@@ -239,11 +240,12 @@ class Publisher:
 
     async def heartbeat(self) -> None:
         """Say that we are there and how we are; nothing while there is no connection."""
-        if self.connected:
+        if self.connected and not self._leaving:
             await self._say(online=True)
 
     async def say_offline(self, seconds: float) -> None:
         """The last word of a gateway that ends by itself; waits until the broker has it, at most so long."""
+        self._leaving = True  # no heartbeat and no new birth may come after it
         if not self.connected:
             return
         try:
@@ -258,7 +260,7 @@ class Publisher:
 
     async def _say(self, *, online: bool) -> int:
         counts = await self._spool.counts()
-        if self._link is None:
+        if self._link is None or (online and self._leaving):
             raise LinkError("the connection is closed")
         return self._link.publish(self._topic("status"), encode_json(self._status(counts, online=online)), retain=True)
 

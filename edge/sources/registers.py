@@ -118,7 +118,8 @@ class Decoder:
         raw = bits.astype(np.float64)
         raw[self._signed16] = bits[self._signed16].astype(np.uint16).view(np.int16)
         raw[self._signed32] = bits[self._signed32].view(np.int32)
-        raw[self._float32] = bits[self._float32].view(np.float32)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a missing value like any other
+            raw[self._float32] = bits[self._float32].view(np.float32)
         raw[self._bool] = bits[self._bool] != 0
         values: Doubles = raw * self._scale + self._offset
         values[~np.isfinite(values)] = np.nan

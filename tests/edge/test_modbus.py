@@ -174,7 +174,7 @@ async def test_nobody_at_the_address_is_said_once_and_tried_again(caplog: pytest
             await device.stop()
     said = [record.message for record in caplog.records]
     assert said[0].startswith(f"modbus {HOST}:{port}: no connection within 0.1 s")
-    assert said[1] == "d answers again"
+    assert "d answers again" in said
 
 
 async def test_a_dead_device_delays_no_other_device() -> None:
