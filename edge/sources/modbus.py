@@ -33,9 +33,6 @@ _REFUSED_SECONDS = 300.0
 _ILLEGAL = (1, 2, 3)  # function, address, value: asking again the same way will not help
 _TARGET_SILENT = (10, 11)  # a gateway says that the device behind it does not answer
 
-# Its messages name no device; ours do.
-logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-
 
 class _Silent(Exception):  # noqa: N818 - not an error to anybody outside this file
     """No answer: the unit, or the connection, is to be left alone for a while."""
@@ -84,6 +81,8 @@ class ModbusSource:
         clock: PlantClock,
         health: Health,
     ) -> None:
+        # Its messages name no device; ours do.
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self.name = device.name
         self._device = device
         self._clock = clock

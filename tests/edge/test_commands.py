@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,16 @@ from edge.outbox_file import open_outbox
 from edge.settings import EdgeSettings, load_settings
 from tests.edge.field import REGISTERS, BadDevice, Device, modbus_toml, settings_text
 from tests.servers import EmbeddedMqtt, Mosquitto, free_port
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """A command sets up logging for its process; this process gets its own back."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
 
 
 def _load(folder: Path, text: str) -> EdgeSettings:
