@@ -145,16 +145,17 @@ async def test_killed_ten_times_it_loses_nothing_and_says_nothing_else(site: Sit
 
 async def _kill_again_and_again(site: Site, plant: Plant, kills: int) -> None:
     chance = random.Random(7)
-    frames = plant.run(60 * kills, faulty="ahu-7")
-    producing = asyncio.create_task(site.produce(topics.FRAMES, frames, pause_seconds=0.5))
     for _ in range(kills):
         process = site.start_worker()
+        frames = plant.run(60, faulty="ahu-7")
+        producing = asyncio.create_task(site.produce(topics.FRAMES, frames, pause_seconds=0.5))
         await _until_it_works(site)
         await asyncio.sleep(chance.uniform(0, 1.5))
         process.kill()
         await asyncio.to_thread(process.wait, 20)
-    async with site.worker():
         await producing
+    async with site.worker():
+        await site.produce(topics.FRAMES, plant.run(5))
         _, expected = await site.truth()
         await site.wait_until_said(expected, seconds=60)
     await judge(site)
