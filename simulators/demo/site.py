@@ -132,13 +132,15 @@ allow_private = true
 def write_stream(directory: Path, ports: Ports, brokers: Brokers) -> Path:
     """Settings of the stream worker."""
     path = directory / "stream.toml"
+    # The embedded broker makes a worker that joins wait for half of this.
+    session = "\n[read]\nsession_seconds = 2.0\n" if brokers.embedded else ""
     path.write_text(
         f"""[kafka]
 bootstrap = ["{brokers.kafka}"]
 
 [metrics]
 port = {ports.metrics}
-""",
+{session}""",
         encoding="utf-8",
     )
     return path
