@@ -160,6 +160,30 @@ def train(
     return Exit.OK
 
 
+@app.command
+def evaluate(
+    line: Literal["hvac"],  # noqa: ARG001 - fraud and credit follow
+    *,
+    lessons: int = 6,
+    units: int = 48,
+    json: str = "",
+) -> int:
+    """Score the shipped models on simulated fleets that no training has seen.
+
+    Args:
+        line: Whose models.
+        lessons: Healthy and faulty stretches of each kind, spread over the year.
+        units: In each stretch.
+        json: File for the figures; - for standard output.
+    """
+    from models.contracts.figures import show
+    from models.hvac.evaluate import evaluate as score
+    from models.hvac.monitor import Monitor
+
+    show(score(_play_lesson, Monitor.load(), lessons, units), json)
+    return Exit.OK
+
+
 def _play_lesson(lesson: Lesson) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """The plant that a lesson asks for, simulated: times and readings in chunks of at most 480 samples."""
     from simulators.hvac.faults import FaultPlan

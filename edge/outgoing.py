@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import metadata
 
 from edge.detector import Verdict
 from edge.framing import ClosedFrame, Unit
@@ -13,7 +14,10 @@ from models.contracts import frame_pb2
 from models.contracts.frame import Frame, encode
 from models.contracts.messages import Gap, GatewayStatus, LayoutMessage
 
-VERSION = "0.1.0"
+try:
+    VERSION = metadata.version("plenum")
+except metadata.PackageNotFoundError:
+    VERSION = "unpacked"
 # Before this (2025-01-01), the machine plainly does not know what time it is.
 _PLAUSIBLE_WALL_MS = 1_735_689_600_000
 

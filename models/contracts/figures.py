@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,3 +41,13 @@ def show(figures: Iterable[Figure], json_path: str = "") -> None:
         names = {figure.name for figure in figures}
         merged = [figure for figure in before if figure.name not in names] + figures
         path.write_bytes(msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n")
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share, by Wilson's score."""
+    if n == 0:
+        return 0.0, 1.0
+    p, z = hits / n, 1.96
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return float((middle - half) / scale), float((middle + half) / scale)

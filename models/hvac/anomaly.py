@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.hvac.facts import Facts
 from models.hvac.inputs import TARGET_COLUMNS, TARGET_INPUTS, TARGETS, T
 from models.hvac.points import Bools, Floats, P, State
-from models.hvac.rules import Facts
 from models.hvac.settings import BaselineSettings
 from models.registry import Artifact
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from models.hvac.facts import Facts
 from models.hvac.points import Floats, State
-from models.hvac.rules import Facts
 from models.hvac.settings import BaselineSettings
 
 

@@ -17,6 +17,7 @@ from models.contracts.layout import layout_for
 from models.contracts.points import AHU_POINTS
 from models.hvac import features
 from models.hvac.families import FAMILIES
+from models.hvac.features import Minutes
 from models.hvac.points import POINTS, Floats, Ints
 
 _DAY_MS = 86_400_000
@@ -184,6 +185,14 @@ def record(plant: Plant, lesson: Lesson) -> Iterator[Recording]:
                 np.stack([minutes.means for minutes in done]),
                 lesson.faults,
             )
+
+
+def minutes_of(recording: Recording) -> Iterator[Minutes]:
+    """A recording minute by minute, all units in each."""
+    units = recording.means.shape[1]
+    rows, whole = np.arange(units), np.ones(units, dtype=np.float32)
+    for at_ms, means in zip(recording.minute_at_ms, recording.means, strict=True):
+        yield Minutes(rows, np.full(units, at_ms), means, whole)
 
 
 def recorded(plant: Plant, lesson: Lesson) -> Recording:

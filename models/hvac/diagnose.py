@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES, FAMILY_INDEX, F
 from models.hvac.inputs import INPUT_INDEX, TARGETS
 from models.hvac.points import Bools, Floats, State
-from models.hvac.rules import RULE_TABLE, RULES, Facts, R
+from models.hvac.rules import RULE_TABLE, RULES, R
 
 _CONTEXT = (
     "outdoor",
@@ -74,9 +75,9 @@ def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats, confirmed: Bools
     )
 
 
-# A family is not believed unless one of these is beyond what healthy units show, or a rule speaks for it: whatever the model
-# makes of a plant that it has never seen the like of.
-_SHOWS_IN: dict[str, tuple[str, ...]] = {
+# A family is not believed unless one of these is beyond what healthy units show, or a rule speaks for it: whatever the
+# model makes of a plant that it has never seen the like of.
+SHOWS_IN: dict[str, tuple[str, ...]] = {
     "damper_stuck": ("mixed",),
     "heating_valve_leaking": ("supply", "hot_return", "tracking"),
     "filter_fouled": ("filter_pressure_per_flow",),
@@ -92,7 +93,7 @@ def _unseen(over: Floats, confirmed: Bools) -> Bools:
     """For which families nothing stands out, shape (m, F)."""
     unseen = np.ones((len(over), F), dtype=bool)
     for family, name in enumerate(FAMILIES):
-        for target in _SHOWS_IN[name]:
+        for target in SHOWS_IN[name]:
             unseen[:, family] &= over[:, _TARGET_INDEX[target]] < _SHOWS_OVER
         for rule in np.flatnonzero(SPEAKS_FOR[:, family]):
             unseen[:, family] &= ~confirmed[:, rule]

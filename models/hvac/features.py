@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.hvac.baseline import B
+from models.hvac.facts import Facts
 from models.hvac.families import F
 from models.hvac.inputs import J, T
 from models.hvac.points import COLUMN, POINTS, Bools, Floats, Ints, P, Rows, State
-from models.hvac.rules import RULES, Facts
+from models.hvac.rules import RULES
 from models.hvac.settings import RuleSettings
 
 __all__ = [

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.hvac.facts import Facts
 from models.hvac.families import F
 from models.hvac.points import COLUMN, Bools, Floats
-from models.hvac.rules import Facts
 
 _SLOW = 1800.0
 

@@ -12,12 +12,13 @@ from typing import NamedTuple
 from models import registry
 from models.hvac import anomaly, baseline, diagnose, features, risk, rules
 from models.hvac.explain import explain
+from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES, HORIZONS_HOURS
 from models.hvac.features import Minutes, State
 from models.hvac.infer import open_model
 from models.hvac.inputs import inputs
 from models.hvac.points import Bools, Floats
-from models.hvac.rules import RULES, Facts
+from models.hvac.rules import RULES
 from models.hvac.settings import MonitorSettings
 from models.hvac.verdicts import Verdicts
 from models.registry import Artifact

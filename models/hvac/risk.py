@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from models.hvac.anomaly import Anomaly
+from models.hvac.facts import Facts
 from models.hvac.families import HORIZONS_HOURS, F
 from models.hvac.inputs import TARGETS, J, T
 from models.hvac.points import Floats, State
-from models.hvac.rules import Facts
 from models.registry import Artifact
 
 INTERVAL_ENDS_HOURS: tuple[int, ...] = (6, 12, 24, 48, 96, 168, 336)

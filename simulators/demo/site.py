@@ -14,7 +14,7 @@ SPEED = 30.0
 SAMPLE_SECONDS = 15  # plant time: half a second on the wall
 FRAME_SAMPLES = 10
 RECORDING_FRAME_SAMPLES = 15
-PLANT_SEED = 7
+PLANT_SEED = 11
 CLIMATE = "temperate"
 START_AT_MS = int(datetime(2026, 5, 12, 10, 30, tzinfo=UTC).timestamp() * 1000)
 
