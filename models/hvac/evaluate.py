@@ -41,7 +41,8 @@ def evaluate(plant: Plant, monitor: Monitor, lessons_max: int = 6, units: int = 
 
     Returns:
         For each family the fraction of faults (severity 0.6 or more) that opened the right episode in the lesson, and the
-        median plant minutes that took; then the fraction of alerts that named the right family, and false episodes a unit-week.
+        median plant minutes that took; then the fraction of alerts that named the right family, and false episodes a
+        unit-week.
     """
     faulty = _spread(curriculum.faulty_lessons(seed=_SEED, units=units), lessons_max)
     healthy = _spread(curriculum.healthy_lessons(seed=_SEED + 500, units=units), lessons_max)
