@@ -18,11 +18,11 @@ import numpy.typing as npt
 from edge.framing import ClosedFrame
 from models.contracts.frame import Floats, PointShare, as_sent
 from models.contracts.layout import Layout
-from models.contracts.messages import EdgeAlert, Reason, alert_id_for
+from models.contracts.messages import EdgeAlert, alert_id_for
 from models.hvac import episodes
-from models.hvac.families import FAMILY_INDEX
+from models.hvac.explain import explain_change
 from models.hvac.features import POINTS, STATE_FIELDS, State, fold, gather, grow_state, new_state
-from models.hvac.monitor import Monitor, Verdicts, explain
+from models.hvac.monitor import Monitor, Verdicts
 
 _REASONS_MAX = 3
 _SHARE_MIN = 0.05
@@ -123,7 +123,7 @@ class Detector:
             severity=change.severity,
             opened_at_ms=change.opened_at_ms,
             measured_at_ms=int(seen.minute_at_ms[change.index]),
-            reasons=explain(seen, change.index) or _why_model(seen, change),
+            reasons=explain_change(seen, change),
             anomaly_score=score if math.isfinite(score) else None,
             model_version=self.version,
         )
@@ -168,14 +168,6 @@ class Detector:
         self._units = list(kept.units)
         self._rows = {unit: row for row, unit in enumerate(self._units)}
         return True
-
-
-def _why_model(seen: Verdicts, change: episodes.EpisodeChange) -> tuple[Reason, ...]:
-    """Why, when neither a rule nor a single point stands out: the readings together look like this fault."""
-    probability = float(seen.fault_probability[change.index, FAMILY_INDEX[change.family]])
-    verb = "no longer look" if change.transition == "cleared" else "look"
-    text = f"all readings together {verb} like this fault: {probability:.0%} likely by the trained model"
-    return (Reason(kind="risk", name="diagnosis", text=text, value=round(probability, 4)),)
 
 
 def load_detector(artifact_dir: str, site: str, gateway: str) -> Detector:

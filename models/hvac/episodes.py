@@ -19,6 +19,7 @@ from models.contracts.messages import Severity
 from models.hvac.diagnose import SPEAKS_FOR, leading_rule, rule_name
 from models.hvac.families import FAMILIES, FAMILY_INDEX, FAMILY_TABLE
 from models.hvac.features import NEVER, State
+from models.hvac.rules import RULES
 from models.hvac.settings import EpisodeSettings
 from models.hvac.verdicts import Verdicts
 
@@ -109,13 +110,16 @@ def _change_unit(
     return changes
 
 
-def force_open(state: State, row: int, family: str, opened_at_ms: int) -> bool:
-    """Open an episode that another place saw first; False if that family is open here already."""
+def force_open(state: State, row: int, family: str, opened_at_ms: int, rule: str = "") -> bool:
+    """Open an episode that another place saw first; False if that family is open here already.
+
+    `rule` is the one that opened it there: it belongs to the alert's id, which must be the same when the episode clears.
+    """
     index = FAMILY_INDEX[family]
     if state["episode_opened_at_ms"][row, index] != NEVER:
         return False
     state["episode_opened_at_ms"][row, index] = opened_at_ms
-    state["episode_rule"][row, index] = MODEL_RULE
+    state["episode_rule"][row, index] = RULES.index(rule) if rule in RULES else MODEL_RULE
     state["episode_quiet_minutes"][row, index] = 0
     state["episode_level"][row, index] = _base_level(index)
     return True

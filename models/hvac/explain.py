@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from models.contracts.messages import Reason
 from models.hvac.diagnose import SHOWS_IN
-from models.hvac.families import FAMILIES
+from models.hvac.episodes import EpisodeChange
+from models.hvac.families import FAMILIES, FAMILY_INDEX
 from models.hvac.inputs import TARGET_COLUMNS, TARGET_STEPS, TARGETS
 from models.hvac.points import COLUMN, LABELS, POINTS, UNITS
 from models.hvac.rules import RULE_TABLE
@@ -174,6 +175,18 @@ def explain(verdicts: Verdicts, index: int, means: npt.NDArray[np.float32] | Non
     values = (verdicts.means if means is None else means)[index]
     points = _point_reasons(verdicts, index, _Unit(values))
     return (*points[:1], *_rule_reasons(verdicts, index, values), *points[1:], *_risk_reason(verdicts, index))
+
+
+def explain_change(verdicts: Verdicts, change: EpisodeChange) -> tuple[Reason, ...]:
+    """Why an episode changed: as `explain`, or, where neither a rule nor a point stands out, that all readings together
+    look like this fault. Edge and stream both say it in these words."""
+    found = explain(verdicts, change.index)
+    if found:
+        return found
+    probability = float(verdicts.fault_probability[change.index, FAMILY_INDEX[change.family]])
+    verb = "no longer look" if change.transition == "cleared" else "look"
+    text = f"all readings together {verb} like this fault: {probability:.0%} likely by the trained model"
+    return (Reason(kind="risk", name="diagnosis", text=text, value=round(probability, 4)),)
 
 
 def _point_reasons(verdicts: Verdicts, index: int, unit: _Unit) -> list[Reason]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from models.contracts import frame_pb2, topics
-from models.contracts.messages import AlertEvent, EdgeAlert, Reason, alert_id_for
+from models.contracts.messages import AlertEvent, EdgeAlert, alert_id_for
 from models.hvac import episodes
+from models.hvac.explain import explain_change
 from models.hvac.families import FAMILY_INDEX, FAMILY_TABLE
 from models.hvac.features import NEVER
-from models.hvac.monitor import RULES, Monitor, Verdicts, explain
+from models.hvac.monitor import Monitor, Verdicts
 from stream.app import Output
 from stream.hvac.score import Scored, fault_probabilities, number, risks
 from stream.hvac.state import LIVE, EdgeAlerts, Wave
@@ -62,7 +61,7 @@ def _event(
         opened_at_ms=change.opened_at_ms,
         measured_at_ms=int(verdicts.minute_at_ms[change.index]),
         cleared_at_ms=change.cleared_at_ms,
-        reasons=explain(verdicts, change.index) or _why_model(verdicts, change),
+        reasons=explain_change(verdicts, change),
         checks=family.checks,
         fault_probabilities=fault_probabilities(verdicts, change.index),
         risks=risks(verdicts, change.index),
@@ -70,14 +69,6 @@ def _event(
         retrospective=not wave.live,
         model_version=model_version,
     )
-
-
-def _why_model(verdicts: Verdicts, change: episodes.EpisodeChange) -> tuple[Reason, ...]:
-    """Why, when neither a rule nor a single point stands out: the readings together look like this fault."""
-    probability = float(verdicts.fault_probability[change.index, FAMILY_INDEX[change.family]])
-    verb = "no longer look" if change.transition == "cleared" else "look"
-    text = f"all readings together {verb} like this fault: {probability:.0%} likely by the trained model"
-    return (Reason(kind="risk", name="diagnosis", text=text, value=round(probability, 4)),)
 
 
 def _is_open_live(state: State, wave: Wave, change: episodes.EpisodeChange) -> bool:
@@ -101,12 +92,9 @@ def _take_edge_alert(state: State, alert: EdgeAlert, equipment: str) -> AlertEve
     row, columns = int(rows[0]), live.columns
     if alert.opened_at_ms <= int(columns["last_minute_at_ms"][row]):
         return None
-    if not episodes.force_open(columns, row, alert.family, alert.opened_at_ms):
+    if not episodes.force_open(columns, row, alert.family, alert.opened_at_ms, alert.rule):
         return None
-    # The rule belongs to the alert's id: it must be the same when the episode clears.
-    rule = RULES.index(alert.rule) if alert.rule in RULES else episodes.MODEL_RULE
     family = FAMILY_INDEX[alert.family]
-    columns["episode_rule"][row, family] = np.int16(rule)
     return AlertEvent(
         alert_id=alert.alert_id,
         transition="opened",
