@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,7 +51,7 @@ def wait_for_port(port: int, seconds: float = 30, process: subprocess.Popen[byte
     return False
 
 
-class Server:
+class Server(ABC):
     """One server process in a directory of its own; a context manager that leaves nothing behind."""
 
     name = "server"
@@ -61,9 +62,9 @@ class Server:
         self.directory = Path(tempfile.mkdtemp(prefix=f"plenum-{self.name}-"))
         self.process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> list[str]:
         """The command line; files that it needs are written here."""
-        raise NotImplementedError(f"{type(self).__name__} says no command")
 
     def start(self) -> Self:
         """Start and wait until it answers."""
