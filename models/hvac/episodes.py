@@ -50,16 +50,15 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     rows = verdicts.rows
     probability = verdicts.fault_probability
     is_open = state["episode_opened_at_ms"][rows] != NEVER
-    sure = np.where(
-        probability >= settings.open_probability,
-        state["episode_sure_minutes"][rows] + 1,
-        0,
-    )
+    # A unit at rest keeps its last probabilities: they are no news.
+    judged = ~np.isnan(verdicts.anomaly_score)[:, None]
+    sure = np.where(probability >= settings.open_probability, state["episode_sure_minutes"][rows] + judged, 0)
     quiet = state["episode_quiet_minutes"][rows] + (verdicts.family_visible & is_open)
     quiet = np.where(probability < settings.clear_probability, quiet, 0)
     state["episode_sure_minutes"][rows] = sure
     state["episode_quiet_minutes"][rows] = quiet
     opening = (sure >= settings.open_minutes) & ~is_open
+    opening |= _unsure_which(state, verdicts, judged[:, 0], settings) & ~is_open.any(axis=1)[:, None]
     clearing = is_open & (quiet >= settings.clear_minutes)
     level = _severity_level(verdicts)
     rising = is_open & ~clearing & (level > state["episode_level"][rows])
@@ -75,6 +74,21 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
             level[index],
         )
     return changes
+
+
+def _unsure_which(
+    state: State, verdicts: Verdicts, judged: npt.NDArray[np.bool_], settings: EpisodeSettings
+) -> npt.NDArray[np.bool_]:
+    """The most probable family of units that surely have some fault, for so long that it will not get clearer, (m, F)."""
+    rows, probability = verdicts.rows, verdicts.fault_probability
+    total = np.zeros(len(rows), dtype=np.float32)
+    for family in range(len(FAMILIES)):
+        total += probability[:, family]
+    minutes = np.where(total >= settings.unsure_probability, state["episode_unsure_minutes"][rows] + judged, 0)
+    state["episode_unsure_minutes"][rows] = minutes
+    first = probability.argmax(axis=1)[:, None] == np.arange(len(FAMILIES))
+    opening: npt.NDArray[np.bool_] = first & (minutes >= settings.unsure_minutes)[:, None]
+    return opening
 
 
 def _change_unit(

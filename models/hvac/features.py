@@ -84,6 +84,7 @@ STATE_FIELDS: dict[str, Field] = {
     "episode_rule": Field("<i2", (F,), NEVER),
     "episode_quiet_minutes": Field("<i4", (F,), 0),
     "episode_sure_minutes": Field("<i4", (F,), 0),
+    "episode_unsure_minutes": Field("<i4", (), 0),
     "episode_level": Field("|i1", (F,), 0),
     # failure risk: health figures, smoothed fast and slowly over running time
     "health_fast": Field("<f4", (J,), 0),

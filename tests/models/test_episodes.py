@@ -157,3 +157,21 @@ def test_maintenance_closes_in_silence() -> None:
     assert [change.transition for change in play(state, [(sure(0), True)] * (SETTINGS.open_minutes + 1), 5000)] == [
         "opened"
     ]
+
+
+def test_a_fault_for_sure_opens_as_its_most_probable_family_when_it_gets_no_clearer() -> None:
+    split = [0.0, 0.55, 0.0, 0.44, 0.0, 0.0]
+    state = features.new_state(1)
+    changes = play(state, [(split, True)] * (SETTINGS.unsure_minutes - 1))
+    assert changes == []
+    changes = play(state, [(split, True)] * 300, SETTINGS.unsure_minutes)
+    assert [(change.transition, change.family) for change in changes] == [("opened", FAMILIES[1])]
+
+
+def test_a_unit_at_rest_opens_nothing() -> None:
+    """It keeps the probabilities of its last minute, which say nothing new."""
+    state = features.new_state(1)
+    for minute in range(50):
+        rest = verdicts(minute, [sure(0)])
+        rest.anomaly_score[:] = np.nan
+        assert episodes.decide(state, rest, SETTINGS) == []
