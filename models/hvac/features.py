@@ -166,8 +166,8 @@ def fold(
     starts, segments = _segments(minute)
     good = np.abs(values) < _VALUE_MAX  # False for NaN
     steps = np.zeros((k, P, n + 1))
-    np.rint(values.astype(np.float64) * _GRID, out=steps[:, :, 1:], where=good)
-    totals = np.cumsum(steps, axis=2)
+    np.multiply(np.where(good, values, np.float32(0)), _GRID, out=steps[:, :, 1:], dtype=np.float64)
+    totals = np.cumsum(np.rint(steps, out=steps), axis=2, out=steps)
     counts = np.zeros((k, P, n + 1), dtype=np.int32)
     np.cumsum(good, axis=2, out=counts[:, :, 1:])
     covered = np.zeros((k, n + 1), dtype=np.int64)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.contracts.figures import Figure
 from models.hvac import features, networks, risk
+from models.hvac.calibration import calibration
 from models.hvac.cards import COMMAND, VERSION, ArtifactFiles, be_reproducible, golden, held_out, versions
 from models.hvac.curriculum import Recording, minutes_of
 from models.hvac.families import HORIZONS_HOURS
@@ -31,6 +31,7 @@ class Life:
 
     inputs: Floats
     hours_left: Floats  # to its failure, or to the end of what was recorded
+    hours_recorded: Floats  # to the end of what was recorded
     failed: Bools  # whether it was a failure
     unit: Ints
 
@@ -67,12 +68,8 @@ def lives(
     unit, at_ms = np.concatenate(units), np.concatenate(at)
     failed = failed_at_ms[unit] >= 0
     until = np.where(failed, failed_at_ms[unit], end_ms)
-    return Life(
-        np.concatenate(xs),
-        ((until - at_ms) / _HOUR_MS).astype(np.float32),
-        failed,
-        unit,
-    )
+    left, recorded = (((end - at_ms) / _HOUR_MS).astype(np.float32) for end in (until, end_ms))
+    return Life(np.concatenate(xs), left, recorded, failed, unit)
 
 
 def train_risk(fleets: Sequence[Life], data: str, seed: int = 7, steps: int = 4000) -> ArtifactFiles:
@@ -88,11 +85,12 @@ def train_risk(fleets: Sequence[Life], data: str, seed: int = 7, steps: int = 40
     rng = np.random.default_rng(seed)
     x = np.concatenate([life.inputs for life in fleets])
     hours = np.concatenate([life.hours_left for life in fleets])
+    recorded = np.concatenate([life.hours_recorded for life in fleets])
     failed = np.concatenate([life.failed for life in fleets])
     unit = np.concatenate([life.unit + 100_000 * number for number, life in enumerate(fleets)])
     held = [held_out(int(life.unit.max()) + 1) for life in fleets]
     out = np.concatenate([held[number][life.unit] for number, life in enumerate(fleets)])
-    event, at_risk = _intervals(hours, failed)
+    event, at_risk = _intervals(hours, recorded, failed)
     net = networks.Net(networks.dense_masks(x.shape[1], (32, 16), risk.K), rng)
     batch = networks.chosen(x[~out], event[~out], at_risk[~out], size=1024)
     networks.fit(net, networks.hazard_loss, batch, steps, rng)
@@ -100,7 +98,7 @@ def train_risk(fleets: Sequence[Life], data: str, seed: int = 7, steps: int = 40
     predicted = risk.survive(open_model(content)(x[out])).probability
     metrics = []
     for column, horizon in enumerate(HORIZONS_HOURS):
-        known = failed[out] | (hours[out] >= horizon)
+        known = recorded[out] >= horizon
         truth = (failed[out] & (hours[out] <= horizon))[known]
         metrics += calibration(predicted[known, column], truth, unit[out][known], f"risk.{horizon}h", rng)
     card = Card(
@@ -128,45 +126,11 @@ def train_risk(fleets: Sequence[Life], data: str, seed: int = 7, steps: int = 40
     return ArtifactFiles(card, content)
 
 
-def _intervals(hours: Floats, failed: Bools) -> tuple[Floats, Floats]:
+def _intervals(hours: Floats, recorded: Floats, failed: Bools) -> tuple[Floats, Floats]:
     """For each interval whether the unit failed in it, and whether it was at risk in it, (n, K) each."""
     ends = np.array(risk.INTERVAL_ENDS_HOURS, dtype=np.float32)
     starts = np.array([0, *risk.INTERVAL_ENDS_HOURS[:-1]], dtype=np.float32)
     event = failed[:, None] & (hours[:, None] > starts) & (hours[:, None] <= ends)
-    # A unit that was still working when the record ended says nothing of the interval in which that was.
-    at_risk = event | (hours[:, None] > ends)
+    # An interval that the record cuts says nothing: those who failed in it are known, those who would have are not.
+    at_risk = (hours[:, None] > starts) & (recorded[:, None] >= ends)
     return event.astype(np.float32), at_risk.astype(np.float32)
-
-
-def calibration(
-    predicted: Floats,
-    truth: Bools,
-    unit: Ints,
-    name: str,
-    rng: np.random.Generator,
-    bins: int = 10,
-) -> list[Figure]:
-    """Calibration error over bins of equal count, and how well failing units are told from others, with intervals."""
-
-    def error(index: Ints) -> float:
-        order = index[np.argsort(predicted[index], kind="stable")]
-        parts = [part for part in np.array_split(order, bins) if len(part)]
-        return float(sum(len(p) * abs(predicted[p].mean() - truth[p].mean()) for p in parts) / len(order))
-
-    members = {int(u): np.flatnonzero(unit == u) for u in np.unique(unit)}
-    keys = np.array(list(members))
-    draws = [error(np.concatenate([members[int(u)] for u in rng.choice(keys, len(keys))])) for _ in range(100)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    brier = float(((predicted - truth) ** 2).mean())
-    base = float(truth.mean())
-    return [
-        Figure(
-            f"{name}.calibration_error",
-            error(np.arange(len(truth))),
-            "fraction",
-            float(low),
-            float(high),
-        ),
-        Figure(f"{name}.brier_skill", 1 - brier / max(base * (1 - base), 1e-9), "fraction"),
-        Figure(f"{name}.base_rate", base, "fraction"),
-    ]
