@@ -19,6 +19,7 @@ FAMILIES: tuple[str, ...] = (
     "cooling_capacity_low",
 )
 _DAY_MS = 86_400_000
+_NEVER_MS = 1 << 62
 _DRIFT_KELVIN = 6.0  # at full severity
 _SHORTAGE_KELVIN = 4.0
 
@@ -52,6 +53,10 @@ class FaultPlan:
             raise FaultError(f"fault severity {self.severity!r}: expected a fraction from 0 to 1")
         if self.growth_per_day < 0:
             raise FaultError(f"fault growth {self.growth_per_day!r} a day: expected 0 or more; wear does not heal")
+        if not 0 <= self.stuck_position_fraction <= 1:
+            raise FaultError(f"stuck position {self.stuck_position_fraction!r}: expected a fraction from 0 to 1")
+        if self.direction not in (-1, 1):
+            raise FaultError(f"drift direction {self.direction!r}: expected 1 (reads too high) or -1 (too low)")
 
     def failed_at_ms(self) -> int | None:
         """When severity reaches 1; None if it never does."""
@@ -88,7 +93,7 @@ class Faults:
         self.truth: dict[str, Floats] = {family: np.zeros(units) for family in FAMILIES}
         self._stuck = np.full(units, 0.05)
         self._direction = np.ones(units)
-        self._now_ms = -(1 << 62)
+        self._compile()
         for plan in plans:
             self.add(plan)
 
@@ -106,7 +111,6 @@ class Faults:
     def repair(self, unit_index: int, at_ms: int) -> None:
         """Everything in this unit is mended from `at_ms` on."""
         self._plans = [plan for plan in self._plans if plan.unit_index != unit_index]
-        self.failed_at_ms[unit_index] = -1
         self._compile()
         self.update(at_ms)
 
@@ -115,17 +119,15 @@ class Faults:
         self._unit = np.array([plan.unit_index for plan in plans], dtype=np.intp)
         self._family = np.array([FAMILIES.index(plan.family) for plan in plans], dtype=np.intp)
         self._at_ms = np.array([plan.at_ms for plan in plans], dtype=np.int64)
-        self._end_ms = np.array([p.repaired_at_ms or 1 << 62 for p in plans], dtype=np.int64)
-        self._severity = np.array([plan.severity for plan in plans])
-        self._growth = np.array([plan.growth_per_day for plan in plans])
+        self._end_ms = np.array(
+            [_NEVER_MS if p.repaired_at_ms is None else p.repaired_at_ms for p in plans], dtype=np.int64
+        )
+        self._severity = np.array([plan.severity for plan in plans], dtype=np.float64)
+        self._growth = np.array([plan.growth_per_day for plan in plans], dtype=np.float64)
         self._fails_at_ms = np.array([-1 if (at := p.failed_at_ms()) is None else at for p in plans], dtype=np.int64)
 
     def update(self, at_ms: int) -> None:
         """Severities of this instant, into `truth` and `failed_at_ms`."""
-        if not self._plans:
-            for severity in self.truth.values():
-                severity[:] = 0
-            return
         active = (at_ms >= self._at_ms) & (at_ms < self._end_ms)
         grown = self._severity + self._growth * ((at_ms - self._at_ms) / _DAY_MS)
         severity = np.where(active, np.minimum(grown, 1.0), 0.0)
@@ -133,8 +135,9 @@ class Faults:
         np.maximum.at(table, (self._family, self._unit), severity)
         self.truth = dict(zip(FAMILIES, table, strict=True))
         failed = active & (self._fails_at_ms >= 0) & (at_ms >= self._fails_at_ms)
-        for index in np.flatnonzero(failed & (self.failed_at_ms[self._unit] < 0)):
-            self.failed_at_ms[self._unit[index]] = self._fails_at_ms[index]
+        first = np.full(self._units, _NEVER_MS)
+        np.minimum.at(first, self._unit[failed], self._fails_at_ms[failed])
+        self.failed_at_ms = np.where(first < _NEVER_MS, first, -1)
         for index in np.flatnonzero(active):
             plan = self._plans[index]
             if plan.family == "damper_stuck":

@@ -1,4 +1,7 @@
-"""What the sensors tell of the plant: lag, offset, noise and resolution of each point, in the order of AHU_POINTS."""
+"""What the sensors tell of the plant.
+
+air or water ──lag──▶ what the sensor feels (Probes) ──offset, noise, resolution──▶ what the register holds (read)
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy.typing as npt
 
 from models.contracts.points import AHU_POINTS
 from simulators.hvac.moist import Floats
+from simulators.hvac.parameters import Parameters
 
 COLUMN: dict[str, int] = {point: column for column, point in enumerate(AHU_POINTS)}
 
@@ -62,6 +66,60 @@ _COARSE = np.flatnonzero(_RESOLUTION > 0)
 _NOT_NEGATIVE = [COLUMN[point] for point in ("outdoor_air_relative_humidity", "supply_air_flow", "supply_fan_power")]
 _HUMIDITY = COLUMN["outdoor_air_relative_humidity"]
 
+_DUCT_RATE = 1 / 20  # of a duct sensor at design flow, and at rest towards the room, 1/s
+_REST_RATE = 1 / 900
+_PIPE_RATE = 1 / 15  # of a return pipe at design water flow, and at rest, 1/s
+_PIPE_REST_RATE = 1 / 1200
+
+
+class Passing(NamedTuple):
+    """Air that passes the duct sensors, celsius, shape (U,)."""
+
+    mixed: Floats
+    supply: Floats
+    inside: Floats
+
+
+class Probes:
+    """Temperatures that duct and pipe sensors feel, shape (U,): what passes them or, where nothing does, the room."""
+
+    def __init__(self, p: Parameters) -> None:
+        self._room = room = p.room_celsius
+        self.mixed_celsius, self.supply_celsius, self.return_celsius = room.copy(), room.copy(), room.copy()
+        self.hot_return_celsius, self.chilled_return_celsius = room.copy(), room.copy()
+
+    def step(
+        self,
+        dt_seconds: float,
+        flow_fraction: Floats,
+        air: Passing,
+        heating_metal_celsius: Floats,
+        hot: tuple[Floats, Floats],
+        chilled: tuple[Floats, Floats],
+    ) -> None:
+        """Follow for one step.
+
+        Args:
+            dt_seconds: Length of the step.
+            flow_fraction: Air flow over the design flow.
+            air: Temperatures in the duct.
+            heating_metal_celsius: Of the half coil nearest to the supply sensor.
+            hot: Temperature of the hot water that leaves its coil, and its flow over the design flow.
+            chilled: The same of the chilled water.
+        """
+        room, passing = self._room, _DUCT_RATE * flow_fraction
+        self.mixed_celsius = _lag(self.mixed_celsius, air.mixed, passing, room, _REST_RATE, dt_seconds)
+        # At rest the supply sensor feels some of the warmth of the coil beside it.
+        near = room + 0.3 * (heating_metal_celsius - room)
+        self.supply_celsius = _lag(self.supply_celsius, air.supply, passing, near, _REST_RATE, dt_seconds)
+        self.return_celsius = _lag(self.return_celsius, air.inside, passing, room, _REST_RATE, dt_seconds)
+        self.hot_return_celsius = _lag(
+            self.hot_return_celsius, hot[0], _PIPE_RATE * hot[1], room + 2, _PIPE_REST_RATE, dt_seconds
+        )
+        self.chilled_return_celsius = _lag(
+            self.chilled_return_celsius, chilled[0], _PIPE_RATE * chilled[1], room, _PIPE_REST_RATE, dt_seconds
+        )
+
 
 def draw_offsets(units: int, rng: np.random.Generator) -> Floats:
     """Constant offset of each sensor of each unit, shape (U, 24), within two spreads."""
@@ -87,3 +145,8 @@ def read(true: Floats, offsets: Floats, rng: np.random.Generator) -> npt.NDArray
     seen[:, _NOT_NEGATIVE] = np.maximum(seen[:, _NOT_NEGATIVE], 0)
     seen[:, _HUMIDITY] = np.minimum(seen[:, _HUMIDITY], 1)
     return seen.astype(np.float32)
+
+
+def _lag(state: Floats, passing: Floats, passing_rate: Floats, rest: Floats, rest_rate: float, dt: float) -> Floats:
+    """One backward Euler step of a node between what passes it and what surrounds it; rates in 1/s."""
+    return (state + dt * (passing_rate * passing + rest_rate * rest)) / (1 + dt * (passing_rate + rest_rate))

@@ -30,6 +30,7 @@ _WALL_SECONDS_MIN = 0.05
 # After a pause (a laptop that slept) the plant catches up in steps of this length, at most so many a turn.
 _STEP_SECONDS_MAX = 60.0
 _STEPS_A_TURN_MAX = 20
+_LINE_BYTES_MAX = 4096
 
 
 class PlantCommand(msgspec.Struct, forbid_unknown_fields=True):
@@ -222,15 +223,21 @@ async def _listen(plant: Plant) -> None:
     """Obey standard input until it ends; a plant whose input is closed runs on."""
     if not _can_be_typed(sys.stdin):
         return
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        if not line.strip():
-            continue
+    while True:
         try:
-            _say(plant.obey(line))
-        except CommandError as error:
-            _say({"error": str(error)})
+            line = await reader.readline()
+        except ValueError:  # the reader has thrown the line away
+            _say({"error": f"command of more than {_LINE_BYTES_MAX} bytes: expected one line of JSON"})
+            continue
+        if not line:
+            return
+        if line.strip():
+            try:
+                _say(plant.obey(line))
+            except CommandError as error:
+                _say({"error": str(error)})
 
 
 def _can_be_typed(stream: TextIO | None) -> bool:

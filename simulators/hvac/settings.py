@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -48,7 +48,7 @@ class FaultSettings(Settings, frozen=True):
     after_seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     growth_per_day: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     stuck_position_fraction: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.05
-    direction: Annotated[int, msgspec.Meta(ge=-1, le=1)] = 1
+    direction: Literal[-1, 1] = 1
 
 
 class SimulatorSettings(Settings, frozen=True):

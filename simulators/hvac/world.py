@@ -36,10 +36,6 @@ _SUBSTEP_SECONDS_MAX = 15.0
 _FILTER_CHANGE_DAYS = 120.0
 _FAN_RAMP_SECONDS = 45.0
 _FAN_HEAT_KELVIN_MAX = 15.0
-_SENSOR_RATE = 1 / 20  # of a duct sensor at design flow, and at rest towards the room, 1/s
-_REST_RATE = 1 / 900
-_PIPE_RATE = 1 / 15  # of a return pipe at design water flow, and at rest, 1/s
-_PIPE_REST_RATE = 1 / 1200
 
 
 class WorldError(ValueError):
@@ -123,8 +119,7 @@ class Fleet:
         self._cooling_valve = np.zeros(units)
         self._heating_metal = (room.copy(), room.copy())
         self._cooling_metal = (room.copy(), room.copy())
-        self._hot_return, self._chilled_return = room.copy(), room.copy()
-        self._mixed_sensor, self._supply_sensor, self._return_sensor = room.copy(), room.copy(), room.copy()
+        self._probes = sensors.Probes(p)
         self.zone = zone.ZoneState(np.full(units, 22.0), np.full(units, 0.007), np.full(units, 22.5))
         self._static_pascals = np.zeros(units)
         self._at_ms = float(start_at_ms - round(warmup_hours * 3_600_000))
@@ -210,8 +205,18 @@ class Fleet:
         air_rate = draught.mass_flow * heat_capacity_joules_per_kilogram_kelvin(cooling.humidity_ratio)
         fan_rise = np.minimum(draught.heat_watts / air_rate, _FAN_HEAT_KELVIN_MAX)
         supply = zone.Supply(draught.mass_flow, cooling.air_celsius + fan_rise, cooling.humidity_ratio)
-        self.zone, zone_heat = zone.step(p, dt, self.zone, supply, outdoor, self._gains(now), running)
-        self._feel(dt, draught, back[0], mixed, heating, cooling, supply, (hot_rate, chilled_rate))
+        gains = zone.gains(p, now, self._noise[2], self.weather.sun_fraction[self._site])
+        self.zone, zone_heat = zone.step(p, dt, self.zone, supply, outdoor, gains, running)
+        # A mixing box never mixes well: its sensor sits in air of a slightly other mixture.
+        streaky = mixed.celsius + p.stratification_fraction * (outdoor[0] - back[0])
+        self._probes.step(
+            dt,
+            draught.flow / p.design_flow,
+            sensors.Passing(streaky, supply.celsius, back[0]),
+            heating.second_metal_celsius,
+            (heating.water_celsius, hot_rate / p.heating_water_rate),
+            (cooling.water_celsius, chilled_rate / p.cooling_water_rate),
+        )
         self._power_watts, self._flow, self._filter_pascals = draught.power_watts, draught.flow, draught.filter_pascals
         self._outdoor = outdoor
         self.last = Instant(draught, mixed, heating, cooling, supply, zone_heat)
@@ -222,8 +227,8 @@ class Fleet:
         drift = self._effects.supply_sensor_offset_kelvin
         return Inputs(
             outdoor_celsius + offset[:, at["outdoor_air_temperature"]],
-            self._mixed_sensor + offset[:, at["mixed_air_temperature"]],
-            self._supply_sensor + drift + offset[:, at["supply_air_temperature"]],
+            self._probes.mixed_celsius + offset[:, at["mixed_air_temperature"]],
+            self._probes.supply_celsius + drift + offset[:, at["supply_air_temperature"]],
             self.zone.celsius + offset[:, at["zone_air_temperature"]],
             self._static_pascals + offset[:, at["supply_air_static_pressure"]],
         )
@@ -256,55 +261,15 @@ class Fleet:
             p.cooling_water_rate * chilled_flow * fault.chilled_water_fraction,
         )
 
-    def _gains(self, now: Calendar) -> tuple[Floats, Floats]:
-        """Heat (W) and vapour (kg/s) of people, lights, machines and sun."""
-        p = self.parameters
-        presence = zone.presence_fraction(p, now) * np.clip(1 + 0.12 * self._noise[2], 0.5, 1.5)
-        heat = (
-            p.base_gain_watts
-            + (p.internal_gain_watts - p.base_gain_watts) * presence
-            + p.solar_gain_watts * self.weather.sun_fraction[self._site]
-        )
-        return heat, p.moisture_gain * presence
-
-    def _feel(
-        self,
-        dt: float,
-        draught: airside.Draught,
-        return_celsius: Floats,
-        mixed: airside.Mixture,
-        heating: coils.Passage,
-        cooling: coils.Passage,
-        supply: zone.Supply,
-        water_rates: tuple[Floats, Floats],
-    ) -> None:
-        """Sensors follow the air or water that passes them, and the room where nothing does."""
-        p = self.parameters
-        room = p.room_celsius
-        passing = _SENSOR_RATE * draught.flow / p.design_flow
-        # A mixing box never mixes well: its sensor sits in air of a slightly other mixture.
-        streaky = mixed.celsius + p.stratification_fraction * (
-            self.weather.outdoor_celsius[self._site] - return_celsius
-        )
-        self._mixed_sensor = _lag(self._mixed_sensor, streaky, passing, room, _REST_RATE, dt)
-        # At rest the supply sensor feels some of the warmth of the coil beside it.
-        near = room + 0.3 * (heating.second_metal_celsius - room)
-        self._supply_sensor = _lag(self._supply_sensor, supply.celsius, passing, near, _REST_RATE, dt)
-        self._return_sensor = _lag(self._return_sensor, return_celsius, passing, room, _REST_RATE, dt)
-        hot = _PIPE_RATE * water_rates[0] / p.heating_water_rate
-        self._hot_return = _lag(self._hot_return, heating.water_celsius, hot, room + 2, _PIPE_REST_RATE, dt)
-        chilled = _PIPE_RATE * water_rates[1] / p.cooling_water_rate
-        self._chilled_return = _lag(self._chilled_return, cooling.water_celsius, chilled, room, _PIPE_REST_RATE, dt)
-
     def _true_points(self) -> Floats:
         """What each sensor feels, shape (U, 24), before offset and noise."""
-        c = self.controller
+        c, probes = self.controller, self._probes
         felt: dict[str, Floats | Flags] = {
             "outdoor_air_temperature": self._outdoor[0],
             "outdoor_air_relative_humidity": relative_humidity_fraction(*self._outdoor),
-            "return_air_temperature": self._return_sensor,
-            "mixed_air_temperature": self._mixed_sensor,
-            "supply_air_temperature": self._supply_sensor + self._effects.supply_sensor_offset_kelvin,
+            "return_air_temperature": probes.return_celsius,
+            "mixed_air_temperature": probes.mixed_celsius,
+            "supply_air_temperature": probes.supply_celsius + self._effects.supply_sensor_offset_kelvin,
             "supply_air_temperature_setpoint": c.supply_setpoint_celsius,
             "zone_air_temperature": self.zone.celsius,
             "zone_air_heating_temperature_setpoint": c.zone_heating_setpoint_celsius,
@@ -320,9 +285,9 @@ class Fleet:
             "supply_air_static_pressure_setpoint": c.static_setpoint_pascals,
             "filter_differential_pressure": self._filter_pascals,
             "hot_water_supply_temperature": self._hot_supply,
-            "hot_water_return_temperature": self._hot_return,
+            "hot_water_return_temperature": probes.hot_return_celsius,
             "chilled_water_supply_temperature": self._chilled_supply,
-            "chilled_water_return_temperature": self._chilled_return,
+            "chilled_water_return_temperature": probes.chilled_return_celsius,
             "occupancy": c.occupied,
         }
         table = np.empty((self.units, len(AHU_POINTS)))
@@ -349,8 +314,3 @@ def run(fleet: Fleet, steps: int, dt_seconds: float) -> tuple[npt.NDArray[np.int
 def _towards(position: Floats, wanted: Floats, step_max: Floats | float) -> Floats:
     """A position that moves at a limited pace."""
     return position + np.clip(wanted - position, -step_max, step_max)
-
-
-def _lag(state: Floats, passing: Floats, passing_rate: Floats, rest: Floats, rest_rate: float, dt: float) -> Floats:
-    """One backward Euler step of a node between what passes it and what surrounds it; rates in 1/s."""
-    return (state + dt * (passing_rate * passing + rest_rate * rest)) / (1 + dt * (passing_rate + rest_rate))

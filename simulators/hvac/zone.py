@@ -51,6 +51,22 @@ def presence_fraction(p: Parameters, now: Calendar) -> Floats:
     return share
 
 
+def gains(p: Parameters, now: Calendar, restlessness: Floats, sun_fraction: Floats) -> tuple[Floats, Floats]:
+    """Heat (W) and vapour (kg/s) of people, lights, machines and sun.
+
+    Args:
+        p: Sizes.
+        now: What the clock says.
+        restlessness: How far today's people stray from the usual number, in spreads of it.
+        sun_fraction: Of the strongest sun.
+    """
+    presence = presence_fraction(p, now) * np.clip(1 + 0.12 * restlessness, 0.5, 1.5)
+    heat = (
+        p.base_gain_watts + (p.internal_gain_watts - p.base_gain_watts) * presence + p.solar_gain_watts * sun_fraction
+    )
+    return heat, p.moisture_gain * presence
+
+
 def step(
     p: Parameters,
     dt_seconds: float,

@@ -11,9 +11,13 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException, ModbusIOException
 
-from models.contracts.points import AHU_POINTS
+from edge.settings import EdgeSettings, ModbusDevice
+from edge.sources.registers import Decoder, plan
+from models.contracts.points import AHU_POINTS, POINTS
+from models.contracts.settings import parse
+from models.contracts.units import conversion
 from simulators.hvac.emit import EmitError, Emitter, Gateway
-from simulators.hvac.registers import PROFILES, encode_all
+from simulators.hvac.registers import PROFILES, edge_points_toml, encode_all
 
 HOST = "127.0.0.1"
 
@@ -61,6 +65,46 @@ async def test_every_register_of_every_unit_is_answered(plant: Emitter, place: i
                 found = [int((await client.read_discrete_inputs(row.address, count=1, device_id=unit + 1)).bits[0])]
             assert found == wanted, row
     client.close()
+
+
+@pytest.mark.parametrize("place", range(len(PROFILES)), ids=PROFILES)
+async def test_an_agent_reads_a_unit_in_the_blocks_of_its_own_settings(plant: Emitter, place: int) -> None:
+    gateway = plant.gateways[place]
+    text = f"""
+site = "s"
+gateway = "g"
+[[devices]]
+kind = "modbus"
+name = "plant"
+host = "{HOST}"
+port = {gateway.port}
+gap_registers_max = {gateway.profile.reserved_max}
+units = [{{unit = "ahu-01", device_id = 1}}, {{unit = "ahu-02", device_id = 2}}]
+
+{edge_points_toml(gateway.profile)}
+"""
+    (device,) = parse(text, EdgeSettings).devices
+    assert isinstance(device, ModbusDevice)
+    blocks = plan(device.points, device.gap_registers_max)
+    assert len(blocks) <= 6
+    client = await _client(gateway)
+    words: list[int] = []
+    for block in blocks:
+        if block.kind in ("coil", "discrete"):
+            read_bits = client.read_coils if block.kind == "coil" else client.read_discrete_inputs
+            bits = (await read_bits(block.address, count=block.length, device_id=2)).bits
+            words += [int(bit) for bit in bits[: block.length]]
+        else:
+            read = client.read_holding_registers if block.kind == "holding" else client.read_input_registers
+            words += (await read(block.address, count=block.length, device_id=2)).registers
+    client.close()
+    found = Decoder(device.points, blocks).decode(np.array(words, dtype=np.uint16), np.ones(len(blocks), dtype=bool))
+    wanted = dict(zip(AHU_POINTS, _values(6)[2 * place + 1].tolist(), strict=True))
+    for point, value in zip(device.points, found, strict=True):
+        how = conversion(point.unit)
+        if POINTS[point.point].unit != "state":
+            step = abs(point.scale) * how.factor
+            assert value * how.factor + how.offset == pytest.approx(wanted[point.point], abs=step, rel=1e-4)
 
 
 async def test_registers_follow_the_plant_and_take_no_orders(plant: Emitter) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from simulators.hvac.faults import FAMILIES, FaultError, FaultPlan, draw_plans
+from simulators.hvac import parameters
+from simulators.hvac.faults import FAMILIES, FaultError, FaultPlan, Faults, draw_plans
 from simulators.hvac.sensors import COLUMN
 from simulators.hvac.world import Fleet, run
 from tests.simulators.test_world import HOUR_MS, START_AT_MS
@@ -159,6 +163,40 @@ def test_a_fault_comes_at_run_time_and_is_mended() -> None:
         fleet.plant(FaultPlan(2, "filter_fouled", START_AT_MS, 0.5))
 
 
+def test_a_planned_repair_ends_a_failure() -> None:
+    faults = Faults(2, [FaultPlan(0, "fan_belt_worn", 1000, 1.0, repaired_at_ms=5000)])
+    seen = []
+    for at_ms in (999, 1000, 4999, 5000):
+        faults.update(at_ms)
+        seen.append((faults.truth["fan_belt_worn"][0], faults.failed_at_ms.tolist()))
+    assert seen == [(0, [-1, -1]), (1, [1000, -1]), (1, [1000, -1]), (0, [-1, -1])]
+
+
+def test_a_unit_failed_when_the_first_of_its_parts_did() -> None:
+    faults = Faults(1, [FaultPlan(0, "fan_belt_worn", 3000, 1.0), FaultPlan(0, "filter_fouled", 2000, 1.0)])
+    faults.update(9000)
+    assert faults.failed_at_ms.tolist() == [2000]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_effect_grows_with_severity_and_touches_its_own_part_only(family: str) -> None:
+    p = parameters.draw(1, np.random.default_rng(1))
+
+    def effects(severity: float) -> npt.NDArray[np.float64]:
+        faults = Faults(1, [FaultPlan(0, family, 0, severity)])
+        faults.update(1)
+        return np.array([float(value[0]) for value in dataclasses.astuple(faults.effects(p))])
+
+    sound = effects(0.0)
+    strength = [np.abs(effects(severity) - sound) for severity in (0.1, 0.3, 0.5, 0.7, 0.99)]
+    touched = strength[0] > 0
+    assert 1 <= touched.sum() <= 2
+    for weaker, stronger in pairwise(strength):
+        assert np.all(stronger[touched] >= weaker[touched])
+        assert not stronger[~touched].any()
+    assert np.all(strength[2][touched] > strength[0][touched])
+
+
 def test_a_plan_can_end_with_a_repair() -> None:
     plan = FaultPlan(0, "damper_stuck", START_AT_MS, 0.5, 24.0, repaired_at_ms=START_AT_MS + 600_000)
     assert plan.failed_at_ms() is None
@@ -175,6 +213,8 @@ def test_a_plan_can_end_with_a_repair() -> None:
         ({"family": "gremlins"}, "fault family 'gremlins' is not known; expected one of damper_stuck"),
         ({"severity": 1.2}, "fault severity 1.2: expected a fraction from 0 to 1"),
         ({"growth_per_day": -1.0}, "fault growth -1.0 a day: expected 0 or more"),
+        ({"stuck_position_fraction": 40.0}, "stuck position 40.0: expected a fraction from 0 to 1"),
+        ({"direction": 0}, "drift direction 0: expected 1"),
     ],
 )
 def test_plans_that_make_no_sense_are_refused(change: dict[str, object], message: str) -> None:

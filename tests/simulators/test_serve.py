@@ -94,6 +94,36 @@ def test_a_plant_runs_obeys_and_ends_at_once(tmp_path: Path, signal_number: sign
         assert process.stderr.read() == ""
 
 
+def test_lines_that_are_no_orders_are_answered_and_the_plant_runs_on(tmp_path: Path) -> None:
+    with _running(tmp_path / "plant.toml", _settings()) as process:
+        _line(process)
+        _line(process)
+        assert process.stdin is not None
+        process.stdin.write("\n\n")
+        assert "missing required field `unit`" in _say(process, {"plant": {}})["error"]
+        process.stdin.write("x" * 10_000 + "\n")
+        process.stdin.flush()
+        assert "command of more than 4096 bytes" in _line(process)["error"]
+        for _ in range(5):  # what was left of the long line may be answered too
+            answer = _say(process, {"repair": {"unit": "ahu-01"}})
+            if "repaired" in answer:
+                break
+        assert answer["repaired"]["unit"] == "ahu-01"
+
+
+def test_help_tells_what_there_is() -> None:
+    for arguments, words in ((["--help"], ["hvac"]), (["hvac", "--help"], ["--settings", "simulators.sample.toml"])):
+        shown = subprocess.run(
+            [sys.executable, "-m", "simulators", *arguments], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert shown.returncode == Exit.OK
+        assert all(word in shown.stdout for word in words)
+    wrong = subprocess.run(
+        [sys.executable, "-m", "simulators"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert wrong.returncode == Exit.USAGE
+
+
 def test_a_plant_runs_on_when_its_input_ends(tmp_path: Path) -> None:
     with _running(tmp_path / "plant.toml", _settings()) as process:
         assert process.stdin is not None

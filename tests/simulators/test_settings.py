@@ -58,6 +58,10 @@ def test_sample_holds_the_defaults() -> None:
         (SERVER + '[[faults]]\nunit = "c"\nfamily = "fan_belt_worn"\nseverity = 0.5\n', "unit 'c' is not known"),
         (SERVER + '[[faults]]\nunit = "a"\nfamily = "gremlins"\nseverity = 0.5\n', "fault family 'gremlins'"),
         (SERVER + '[[faults]]\nunit = "a"\nfamily = "fan_belt_worn"\nseverity = 1.5\n', "[faults"),
+        (
+            SERVER + '[[faults]]\nunit = "a"\nfamily = "fan_belt_worn"\nseverity = 0.5\ndirection = 0\n',
+            "[faults",
+        ),
         ("[clock]\nspeed = 30.0\n" + SERVER, "clock speed 30 without origins"),
         ("[plants]\n" + SERVER, "unknown key 'plants' [top level]; did you mean 'plant'"),
     ],
