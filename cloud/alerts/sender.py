@@ -53,7 +53,9 @@ class Bell:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
-            await asyncio.wait_for(future, seconds)
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the ring, and the lane lived on.
+            async with asyncio.timeout(seconds):
+                await future
         except TimeoutError:
             pass
         finally:
@@ -97,8 +99,10 @@ class Sender:
             self._loop = None
 
     async def _serve(self, endpoint: Endpoint) -> None:
+        lane = asyncio.current_task()
         async with self._session(endpoint) as session:
-            while True:
+            # A time-out inside the HTTP client can swallow a cancellation that comes with it; being told to end counts.
+            while lane is None or not lane.cancelling():
                 seen = self._bell.count
                 try:
                     if await self._deliver_next(endpoint, session):

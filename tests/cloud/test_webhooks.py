@@ -19,7 +19,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from cloud.alerts import outbox
 from cloud.alerts.schedule import RETRY_AFTER_SECONDS_MAX, Reply, judge, retry_after_seconds
-from cloud.alerts.sender import REPLY_BYTES_MAX, Sender
+from cloud.alerts.sender import REPLY_BYTES_MAX, Bell, Sender
 from cloud.alerts.service import AlertService
 from cloud.alerts.webhooks import Endpoint, endpoints_from, signer_for
 from cloud.settings import AlertSettings, WebhookSettings
@@ -308,3 +308,20 @@ async def test_wall_time_is_what_the_signature_carries(tmp_path: Path) -> None:
         service.apply(event())
         await service._sender.deliver_due()
     assert abs(int(receiver.taken[0].headers["webhook-timestamp"]) - wall_ms() / 1000) < 5
+
+
+async def test_a_lane_stops_though_the_bell_rings_at_the_same_moment() -> None:
+    """A cancellation that comes with a ring is not lost: the process ends when it is told to."""
+    bell = Bell()
+
+    async def lane() -> None:
+        while True:
+            await bell.wait(bell.count, 60)
+
+    for _ in range(200):
+        task = asyncio.create_task(lane())
+        await asyncio.sleep(0)
+        bell.ring()
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        assert done
