@@ -111,13 +111,13 @@ def test_lines_that_are_no_orders_are_answered_and_the_plant_runs_on(tmp_path: P
         assert answer["repaired"]["unit"] == "ahu-01"
 
 
-def test_help_tells_what_there_is() -> None:
+def test_help_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, words in ((["--help"], ["hvac"]), (["hvac", "--help"], ["--settings", "simulators.sample.toml"])):
-        shown = subprocess.run(
-            [sys.executable, "-m", "simulators", *arguments], capture_output=True, text=True, timeout=30, check=False
-        )
-        assert shown.returncode == Exit.OK
-        assert all(word in shown.stdout for word in words)
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == Exit.OK
+        shown = capsys.readouterr().out
+        assert all(word in shown for word in words)
     wrong = subprocess.run(
         [sys.executable, "-m", "simulators"], capture_output=True, text=True, timeout=30, check=False
     )

@@ -79,9 +79,9 @@ def test_supply_air_is_mixed_air_and_the_heats_of_coils_and_fan() -> None:
 
 @pytest.fixture(scope="module")
 def days() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Eight units on four sites from a Thursday morning to Saturday night, a sample a minute."""
-    start_at_ms = START_AT_MS + 48 * HOUR_MS
-    return run(Fleet(8, seed=11, start_at_ms=start_at_ms, climate="mixed", sites=4), 60 * 60, 60.0)
+    """Eight units on four sites from a Thursday evening to Saturday morning, a sample a minute."""
+    start_at_ms = START_AT_MS + 57 * HOUR_MS
+    return run(Fleet(8, seed=11, start_at_ms=start_at_ms, climate="mixed", sites=4, warmup_hours=6), 38 * 60, 60.0)
 
 
 def _hours(measured_at_ms: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
