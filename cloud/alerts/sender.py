@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import aiohttp
 
@@ -89,14 +90,19 @@ class Sender:
     async def run(self) -> None:
         """Deliver until cancelled."""
         self._loop = asyncio.get_running_loop()
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(asyncio.Event().wait(), name="webhooks until cancelled")]
+        tasks += [
+            asyncio.create_task(self._serve(endpoint), name=f"webhook {endpoint.name} lane {lane}")
+            for endpoint in self._endpoints
+            for lane in range(LANES)
+        ]
         try:
-            async with asyncio.TaskGroup() as lanes:
-                for endpoint in self._endpoints:
-                    for lane in range(LANES):
-                        lanes.create_task(self._serve(endpoint), name=f"webhook {endpoint.name} lane {lane}")
-                lanes.create_task(asyncio.Event().wait(), name="webhooks until cancelled")
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
             self._loop = None
+            await _end(tasks)
 
     async def _serve(self, endpoint: Endpoint) -> None:
         lane = asyncio.current_task()
@@ -182,6 +188,15 @@ class Sender:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             reply = Reply(None, error=_describe(error))
         return reply._replace(duration_ms=int((time.monotonic() - started) * 1000))
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended: one that lost a cancellation inside a library is told again."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
 async def _read_some(response: aiohttp.ClientResponse) -> str:
