@@ -9,7 +9,7 @@ golden vectors of the card. Nothing here can load code: no pickle, joblib or YAM
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +75,36 @@ class Artifact:
     model: Model
 
     def thresholds(self, names: tuple[str, ...]) -> Floats:
-        """Thresholds of the card by name, shape (len(names),)."""
-        return np.array([self.card.thresholds[name] for name in names], dtype=np.float32)
+        """Thresholds of the card by name, shape (len(names),).
+
+        Raises:
+            ArtifactError: the card lacks one, or it is not above 0.
+        """
+        values = np.array([self.card.thresholds.get(name, np.nan) for name in names], dtype=np.float32)
+        wrong = [name for name, value in zip(names, values, strict=True) if not 0 < value < np.inf]
+        if wrong:
+            raise ArtifactError(
+                f"model {self.card.name}: its card lacks the threshold {wrong[0]!r}, or it is not above 0; train it anew"
+            )
+        return values
+
+    def check_columns(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Refuse a model that reads or gives other columns than this code means, or in another order.
+
+        Raises:
+            ArtifactError: with the first column that differs.
+        """
+        for kind, wanted, columns in (("input", inputs, self.card.inputs), ("output", outputs, self.card.outputs)):
+            found = [column.name for column in columns]
+            if found != list(wanted):
+                at = next(
+                    (at for at, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b),
+                    min(len(found), len(wanted)),
+                )
+                raise ArtifactError(
+                    f"model {self.card.name}: {kind} {at} is {(*found, None)[at]!r}, expected {(*wanted, None)[at]!r};"
+                    " it was trained for another version"
+                )
 
 
 def checksum(content: bytes) -> str:
@@ -176,8 +204,8 @@ def _read(path: Path, bytes_max: int) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(bytes_max + 1)
-    except OSError as error:
-        raise ArtifactError(f"model file {path}: cannot be read: {error.strerror}; fetch it again") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise ArtifactError(f"model file {str(path)!r}: cannot be read: {error}; fetch it again") from error
     if len(content) > bytes_max:
         raise ArtifactError(f"model file {path}: more than {bytes_max} bytes, expected at most that; it is no model")
     return content

@@ -36,6 +36,7 @@ DIAGNOSIS_INPUTS: tuple[str, ...] = (
     *_CONTEXT,
     *(f"rule_{rule}" for rule in RULES),
 )
+DIAGNOSIS_OUTPUTS: tuple[str, ...] = tuple(f"logit_{name}" for name in ("healthy", *FAMILIES))
 _RESIDUAL_STEP, _RESIDUAL_MAX = 4.0, 4.0
 _LOGIT_MAX = 15.0
 _KEEP_A_MINUTE = 0.8  # memory of the smoothed probability: about five minutes

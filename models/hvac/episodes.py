@@ -59,6 +59,7 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     state["episode_quiet_minutes"][rows] = quiet
     opening = (sure >= settings.open_minutes) & ~is_open
     opening |= _unsure_which(state, verdicts, judged[:, 0], settings) & ~is_open.any(axis=1)[:, None]
+    opening &= judged
     clearing = is_open & (quiet >= settings.clear_minutes)
     level = _severity_level(verdicts)
     rising = is_open & ~clearing & (level > state["episode_level"][rows])
@@ -143,6 +144,7 @@ def close_all(state: State, row: int) -> None:
     """After maintenance: no episode is open; nothing is reported as cleared."""
     for family in range(len(FAMILIES)):
         _shut(state, row, family)
+    state["episode_unsure_minutes"][row] = 0
 
 
 def _shut(state: State, row: int, family: int) -> None:

@@ -180,6 +180,12 @@ VISIBLE: Floats = np.array(
     [[row.name in seen for row in INPUTS] for seen in TARGETS.values()], dtype=np.float32
 )  # fmt: skip
 
+ANOMALY_INPUTS: tuple[str, ...] = (*(row.name for row in INPUTS), *(f"there_{row.name}" for row in INPUTS))
+ANOMALY_OUTPUTS: tuple[str, ...] = (
+    *(f"expected_{name}" for name in TARGETS),
+    *(f"sigma_log_{name}" for name in TARGETS),
+)
+
 
 def inputs(facts: Facts) -> tuple[Floats, Bools]:
     """The columns of each minute, shape (m, D), 0 where missing, and whether they are there, shape (m, D).

@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 from models import registry
 from models.hvac import anomaly, baseline, diagnose, features, risk, rules
+from models.hvac.anomaly import LIMITS
 from models.hvac.explain import explain
 from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES, HORIZONS_HOURS
 from models.hvac.features import Minutes, State
 from models.hvac.infer import open_model
-from models.hvac.inputs import inputs
+from models.hvac.inputs import ANOMALY_INPUTS, ANOMALY_OUTPUTS, inputs
 from models.hvac.points import Bools, Floats
+from models.hvac.risk import RISK_INPUTS, RISK_OUTPUTS
 from models.hvac.rules import RULES
 from models.hvac.settings import MonitorSettings
 from models.hvac.verdicts import Verdicts
@@ -61,13 +63,12 @@ def judge(
 class Monitor:
     """Settings and models that turn minutes into verdicts. Holds nothing of any unit: that is the state's."""
 
-    def __init__(
-        self,
-        settings: MonitorSettings,
-        anomaly: Artifact,
-        diagnosis: Artifact,
-        risk: Artifact,
-    ) -> None:
+    def __init__(self, settings: MonitorSettings, anomaly: Artifact, diagnosis: Artifact, risk: Artifact) -> None:
+        """Raises ArtifactError for models that read or give other columns than this code means."""
+        anomaly.check_columns(ANOMALY_INPUTS, ANOMALY_OUTPUTS)
+        anomaly.thresholds(LIMITS)
+        diagnosis.check_columns(diagnose.DIAGNOSIS_INPUTS, diagnose.DIAGNOSIS_OUTPUTS)
+        risk.check_columns(RISK_INPUTS, RISK_OUTPUTS)
         self.settings = settings
         self._anomaly, self._diagnosis, self._risk = anomaly, diagnosis, risk
         sums = "".join(artifact.card.sha256 for artifact in (anomaly, diagnosis, risk))

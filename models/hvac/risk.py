@@ -12,16 +12,22 @@ import numpy as np
 
 from models.hvac.anomaly import Anomaly
 from models.hvac.facts import Facts
-from models.hvac.families import HORIZONS_HOURS, F
+from models.hvac.families import FAMILIES, HORIZONS_HOURS
 from models.hvac.inputs import TARGETS, J, T
 from models.hvac.points import Floats, State
 from models.registry import Artifact
 
 INTERVAL_ENDS_HOURS: tuple[int, ...] = (6, 12, 24, 48, 96, 168, 336)
 K = len(INTERVAL_ENDS_HOURS)
+_FIGURES = (*TARGETS, "filter_resistance_rise", "fan_speed_excess", *(f"fault_{family}" for family in FAMILIES))
+RISK_INPUTS: tuple[str, ...] = (
+    *(f"fast_{name}" for name in _FIGURES),
+    *(f"slow_{name}" for name in _FIGURES),
+    "health_minutes",
+)
+RISK_OUTPUTS: tuple[str, ...] = tuple(f"hazard_until_{hours}h" for hours in INTERVAL_ENDS_HOURS)
 _FAST_MINUTES, _SLOW_MINUTES = 120.0, 1440.0
 _OVER_MAX = 6.0
-RISK_INPUTS = 2 * J + 1
 
 
 class Risk(NamedTuple):
@@ -29,16 +35,6 @@ class Risk(NamedTuple):
 
     probability: Floats
     hours: Floats
-
-
-def figure_names() -> tuple[str, ...]:
-    """Names of the health figures, in order."""
-    return (
-        *TARGETS,
-        "filter_resistance_rise",
-        "fan_speed_excess",
-        *(f"fault_{family}" for family in range(F)),
-    )
 
 
 def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
@@ -64,7 +60,7 @@ def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
 
 
 def risk_inputs(state: State, facts: Facts) -> Floats:
-    """What the hazard model sees, shape (m, RISK_INPUTS)."""
+    """What the hazard model sees, shape (m, len(RISK_INPUTS))."""
     rows = facts.rows
     seen = np.log1p(np.minimum(state["health_minutes"][rows], np.float32(10_000))) / np.float32(8)
     return np.concatenate(

@@ -19,7 +19,7 @@ from models.hvac.curriculum import Plant, Recording, minutes_of
 from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES, FAMILY_INDEX
 from models.hvac.infer import open_model
-from models.hvac.inputs import INPUTS, TARGET_INPUTS, TARGETS, VISIBLE, inputs
+from models.hvac.inputs import ANOMALY_INPUTS, ANOMALY_OUTPUTS, INPUTS, TARGET_INPUTS, VISIBLE, inputs
 from models.hvac.points import COLUMN, Bools, Floats, Ints
 from models.hvac.settings import MonitorSettings
 from models.hvac.train_risk import Life, lives, train_risk
@@ -107,13 +107,17 @@ def train_anomaly(
         split="a quarter of the units of every recording is held out: it sets the limits and is what the metrics are of",
         command=COMMAND,
         seed=seed,
-        inputs=(
-            *(Column(row.name, f"{row.unit_step:g} of {row.point}") for row in INPUTS),
-            *(Column(f"there_{row.name}", "1 where present") for row in INPUTS),
+        inputs=tuple(
+            Column(name, unit)
+            for name, unit in zip(
+                ANOMALY_INPUTS,
+                [f"{row.unit_step:g} of {row.point}" for row in INPUTS] + ["1 where present"] * len(INPUTS),
+                strict=True,
+            )
         ),
-        outputs=(
-            *(Column(f"expected_{name}", "as the input") for name in TARGETS),
-            *(Column(f"sigma_log_{name}", "logarithm, as the input") for name in TARGETS),
+        outputs=tuple(
+            Column(name, "logarithm, as the input" if name.startswith("sigma") else "as the input")
+            for name in ANOMALY_OUTPUTS
         ),
         thresholds=dict.fromkeys(anomaly.LIMITS, 1.0),
         metrics=(),
@@ -216,7 +220,7 @@ def train_diagnosis(
         command=COMMAND,
         seed=seed,
         inputs=tuple(Column(name, "see models/hvac/diagnose.py") for name in diagnose.DIAGNOSIS_INPUTS),
-        outputs=tuple(Column(f"logit_{name}", "natural logarithm") for name in ("healthy", *FAMILIES)),
+        outputs=tuple(Column(name, "natural logarithm") for name in diagnose.DIAGNOSIS_OUTPUTS),
         thresholds={},
         metrics=tuple(metrics),
         versions=versions(),

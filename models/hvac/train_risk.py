@@ -27,7 +27,7 @@ _HOUR_MS = 3_600_000
 
 @dataclass(slots=True)
 class Life:
-    """What was known of a unit at an hour of its life, and what became of it. All (n,) but `inputs` (n, RISK_INPUTS)."""
+    """What was known of units at hours of their lives, and what became of them: (n,) each, `inputs` one row an hour."""
 
     inputs: Floats
     hours_left: Floats  # to its failure, or to the end of what was recorded
@@ -112,12 +112,11 @@ def train_risk(fleets: Sequence[Life], data: str, seed: int = 7, steps: int = 40
         split="a quarter of the units of every fleet is held out; metrics are of those, intervals by bootstrap over units",
         command=COMMAND,
         seed=seed,
-        inputs=(
-            *(Column(f"fast_{name}", "see models/hvac/risk.py") for name in risk.figure_names()),
-            *(Column(f"slow_{name}", "see models/hvac/risk.py") for name in risk.figure_names()),
-            Column("health_minutes", "log(1 + minutes) / 8"),
+        inputs=tuple(
+            Column(name, "log(1 + minutes) / 8" if name == "health_minutes" else "see models/hvac/risk.py")
+            for name in risk.RISK_INPUTS
         ),
-        outputs=tuple(Column(f"hazard_until_{h}h", "logit") for h in risk.INTERVAL_ENDS_HOURS),
+        outputs=tuple(Column(name, "logit") for name in risk.RISK_OUTPUTS),
         thresholds={},
         metrics=tuple(metrics),
         versions=versions(),

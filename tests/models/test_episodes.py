@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from models.hvac import episodes, features
 from models.hvac.families import FAMILIES, F, H
 from models.hvac.inputs import T
 from models.hvac.points import P
-from models.hvac.rules import RULES
+from models.hvac.rules import RULE_TABLE, RULES
 from models.hvac.settings import EpisodeSettings
 from models.hvac.verdicts import Verdicts
 
@@ -175,3 +176,128 @@ def test_a_unit_at_rest_opens_nothing() -> None:
         rest = verdicts(minute, [sure(0)])
         rest.anomaly_score[:] = np.nan
         assert episodes.decide(state, rest, SETTINGS) == []
+
+
+QUICK = EpisodeSettings(open_minutes=3, unsure_minutes=5, clear_minutes=8)
+UNITS = 2
+# Well off both thresholds, so that float32 cannot blur them.
+levels = st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0])
+unit_now = st.fixed_dictionaries({
+    "probability": st.lists(levels, min_size=F, max_size=F),
+    "visible": st.lists(st.booleans(), min_size=F, max_size=F),
+    "rules": st.sets(st.integers(0, len(RULES) - 1), max_size=3),
+    "judged": st.booleans(),
+    "failing": st.booleans(),
+})  # fmt: skip
+
+
+class Latch(RuleBasedStateMachine):
+    """Two units, fed anything, told of episodes by the edge, saved and restored, against books kept beside the latch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = features.new_state(UNITS)
+        self.minute = 1000
+        self.open: dict[tuple[int, str], int] = {}
+        self.quiet: dict[tuple[int, str], int] = {}
+        self.risen: set[tuple[int, str]] = set()
+
+    @rule(units=st.lists(unit_now, min_size=UNITS, max_size=UNITS), minutes=st.integers(1, 10))
+    def feed(self, units: list[dict[str, Any]], minutes: int) -> None:
+        """The same verdicts for some minutes."""
+        for _ in range(minutes):
+            self.minute += 1
+            now = verdicts(self.minute, [unit["probability"] for unit in units])
+            now.family_visible[:] = [unit["visible"] for unit in units]
+            for row, unit in enumerate(units):
+                now.rule_confirmed[row, list(unit["rules"])] = True
+                now.anomaly_score[row] = 1.5 if unit["judged"] else np.nan
+                now.failure_probability[row] = 0.9 if unit["failing"] else 0.1
+            due = self.count_quiet(units)
+            changes = episodes.decide(self.state, now, QUICK)
+            cleared = {(change.row, change.family) for change in changes if change.transition == "cleared"}
+            assert cleared == due
+            for change in changes:
+                self.check(change, units[change.row])
+
+    def count_quiet(self, units: list[dict[str, Any]]) -> set[tuple[int, str]]:
+        """Which episodes have been quiet, where it could be seen, for long enough."""
+        for row, family in self.open:
+            index = FAMILIES.index(family)
+            if units[row]["probability"][index] >= QUICK.clear_probability:
+                self.quiet[row, family] = 0
+            else:
+                self.quiet[row, family] += units[row]["visible"][index]
+        return {key for key in self.open if self.quiet[key] >= QUICK.clear_minutes}
+
+    def check(self, change: episodes.EpisodeChange, unit: dict[str, Any]) -> None:
+        """One change against the books, and into them."""
+        key = (change.row, change.family)
+        if change.transition == "opened":
+            assert key not in self.open
+            assert change.opened_at_ms == self.minute * MINUTE_MS
+            others = {family for row, family in self.open if row == change.row}
+            if others:  # evidence of its own: a confirmed rule that no open family explains
+                own = next(row for row in RULE_TABLE if row.id == change.rule)
+                assert RULES.index(own.id) in unit["rules"]
+                assert change.family in own.families
+                assert not others & set(own.families)
+            self.open[key], self.quiet[key] = change.opened_at_ms, 0
+            self.risen.discard(key)
+        elif change.transition == "updated":
+            assert change.opened_at_ms == self.open[key]
+            assert change.severity == "critical"
+            assert key not in self.risen
+            self.risen.add(key)
+        else:
+            assert change.opened_at_ms == self.open.pop(key)
+            assert change.cleared_at_ms == self.minute * MINUTE_MS > change.opened_at_ms
+
+    @rule(row=st.integers(0, UNITS - 1), family=st.sampled_from(FAMILIES), ago=st.integers(0, 5))
+    def force(self, row: int, family: str, ago: int) -> None:
+        """The edge was first."""
+        at_ms = (self.minute - ago) * MINUTE_MS
+        assert episodes.force_open(self.state, row, family, at_ms) == ((row, family) not in self.open)
+        if (row, family) not in self.open:
+            self.open[row, family], self.quiet[row, family] = at_ms, 0
+            self.risen.discard((row, family))
+        assert not episodes.force_open(self.state, row, family, at_ms + 1)
+
+    @rule()
+    def restart(self) -> None:
+        """State goes to a snapshot and comes back, byte by byte."""
+        saved = {name: (array.dtype, array.shape, array.tobytes()) for name, array in self.state.items()}
+        self.state = {
+            name: np.frombuffer(content, dtype).reshape(shape).copy() for name, (dtype, shape, content) in saved.items()
+        }
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        opened_at = self.state["episode_opened_at_ms"]
+        held = {
+            (row, FAMILIES[f]): int(opened_at[row, f]) for row, f in np.argwhere(opened_at != features.NEVER).tolist()
+        }
+        assert held == self.open
+
+
+Latch.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+test_the_latch_agrees_with_books_kept_beside_it = Latch.TestCase
+
+
+def test_after_maintenance_of_a_long_fault_it_is_confirmed_anew() -> None:
+    state = features.new_state(1)
+    assert len(play(state, [(sure(0), True)] * (SETTINGS.unsure_minutes + SETTINGS.open_minutes))) == 1
+    episodes.close_all(state, 0)
+    assert play(state, [(sure(0), True)] * (SETTINGS.open_minutes - 1), 1000) == []
+
+
+def test_a_unit_that_goes_to_rest_after_a_clear_opens_nothing() -> None:
+    """The other family's evidence was there while the first was open; the next minute that is judged may open it."""
+    state = features.new_state(1)
+    assert len(play(state, [([0.0, 0.55, 0.0, 0.44, 0.0, 0.0], True)] * SETTINGS.unsure_minutes)) == 1
+    split = [0.0, 0.2, 0.0, 0.5, 0.0, 0.3]
+    (cleared,) = play(state, [(split, True)] * SETTINGS.clear_minutes, 100)
+    assert cleared.transition == "cleared"
+    rest = verdicts(100 + SETTINGS.clear_minutes, [split], visible=False)
+    rest.anomaly_score[:] = np.nan
+    assert episodes.decide(state, rest, SETTINGS) == []

@@ -5,6 +5,8 @@ samples   . . . . | . . . . | . . .        a minute closes when a later sample c
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from hypothesis import given, settings
@@ -45,6 +47,60 @@ def fold_frames(
             assert at not in out
             out[at] = minutes.means[0]
     return out, state
+
+
+Folded = list[tuple[int, list[float], float]]  # start of the minute, means (P,), coverage
+
+
+class SlowFold:
+    """One unit, sample after sample, in whole 2**-20ths: the minutes of `features.fold` to the last bit.
+
+    A late sample, up to an hour before the open minute, is dropped. One older than that means that the clock was set back:
+    the open minute closes and all begins anew.
+    """
+
+    def __init__(self) -> None:
+        self.minute: int | None = None
+        self.steps: list[list[int]] = []
+        self.covered_ms = 0
+        self.closed: Folded = []
+
+    def add(self, at_ms: int, interval_ms: int, sample: list[float]) -> None:
+        """Take one sample of all points."""
+        minute = at_ms // MINUTE_MS
+        if self.minute is not None and 0 < self.minute - minute <= 60:
+            return
+        if minute != self.minute:
+            self.close()
+            self.minute, self.steps, self.covered_ms = minute, [[] for _ in range(P)], 0
+        good = [abs(value) < 1e8 for value in sample]
+        for point in range(P):
+            if good[point]:
+                self.steps[point].append(round(sample[point] * 2**20))
+        self.covered_ms += interval_ms * any(good)
+
+    def close(self) -> None:
+        """Give out the open minute."""
+        if self.minute is not None:
+            means = [sum(steps) / (len(steps) * 2**20) if steps else float("nan") for steps in self.steps]
+            coverage = min(self.covered_ms / MINUTE_MS, 1.0)
+            self.closed.append(
+                (self.minute * MINUTE_MS, np.array(means, dtype=np.float32).tolist(), float(np.float32(coverage)))
+            )
+
+
+def folded(state: features.State, calls: list[tuple[Any, Any, Any, Floats]], units: int) -> list[Folded]:
+    """Minutes of each unit, in the order in which they come."""
+    closed: list[Folded] = [[] for _ in range(units)]
+    for rows, at_ms, interval_ms, values in calls:
+        for minutes in features.fold(state, rows, at_ms, interval_ms, values):
+            for place, row in enumerate(minutes.rows.tolist()):
+                closed[row].append((
+                    int(minutes.minute_at_ms[place]),
+                    minutes.means[place].tolist(),
+                    float(minutes.coverage_fraction[place]),
+                ))  # fmt: skip
+    return closed
 
 
 def recording(draw: np.random.Generator, samples: int) -> Floats:
@@ -139,6 +195,7 @@ def test_growing_keeps_every_row() -> None:
         assert len(grown[name]) == 5
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_only_good_samples_of_known_points_are_gathered(seed: int) -> None:
     draw = np.random.default_rng(seed)
@@ -154,3 +211,56 @@ def test_only_good_samples_of_known_points_are_gathered(seed: int) -> None:
                 good = position >= 0 and quality[frame, position, sample] == Quality.GOOD
                 expected = values[frame, position, sample] if good else np.float32("nan")
                 np.testing.assert_array_equal(got[frame, point, sample], expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31), units=st.integers(1, 4), cut=st.integers(1, 12))
+def test_gaps_late_samples_and_wild_values_fold_as_the_slow_way_says(seed: int, units: int, cut: int) -> None:
+    """Units of several intervals in one call, some of them absent; late frames; a clock set back; cut; grown in between."""
+    draw = np.random.default_rng(seed)
+    interval = draw.choice([1000, 7000, 15_000, 60_000, 300_000], units)
+    clock = START_MS + draw.integers(0, 200_000, units)
+    slow = [SlowFold() for _ in range(units)]
+    calls, pieces = [], []
+    for _ in range(6):
+        rows = draw.permutation(units)[: draw.integers(1, units + 1)]
+        n = int(draw.integers(1, 13))
+        at_ms = clock[rows] + draw.choice(
+            [0, 0, 0, 5000, 70_000, 9_000_000, -45_000, -3_700_000, -9_000_000], len(rows)
+        )
+        values = np.stack([recording(draw, n) for _ in rows])
+        wild = draw.random(values.shape)
+        values[wild < 0.04] = draw.choice(np.array([np.inf, -np.inf, 1e8, -3e9, -0.0, 1e-7, 9.9e7], dtype=np.float32))
+        values[:, :, draw.random(n) < 0.2] = np.nan
+        clock[rows] = at_ms + n * interval[rows]
+        calls.append((rows, at_ms, interval[rows], values))
+        pieces += [
+            (rows, at_ms + first * interval[rows], interval[rows], values[:, :, first : first + cut])
+            for first in range(0, n, cut)
+        ]
+        for place, row in enumerate(rows.tolist()):
+            for sample in range(n):
+                at = int(at_ms[place] + sample * interval[row])
+                slow[row].add(at, int(interval[row]), values[place, :, sample].tolist())
+    state, other = features.new_state(units), features.new_state(units)
+    found = folded(state, calls, units)
+    for row in range(units):
+        np.testing.assert_equal(found[row], slow[row].closed)
+    halfway = len(pieces) // 2
+    first_half = folded(other, pieces[:halfway], units)
+    other = features.grow_state(other, units + 3)
+    second_half = folded(other, pieces[halfway:], units)
+    np.testing.assert_equal([a + b for a, b in zip(first_half, second_half, strict=True)], found)
+    for name in features.STATE_FIELDS:
+        np.testing.assert_array_equal(other[name][:units], state[name], err_msg=name)
+
+
+def test_a_minute_half_read_says_so() -> None:
+    """Three of four samples came, and of those one is bad in every point: half of the minute is covered."""
+    values = np.ones((P, 3), dtype=np.float32)
+    values[:, 1] = np.nan
+    values[0, 2] = np.nan  # one point alone does not uncover the minute
+    one = np.ones((1, P, 1), dtype=np.float32)
+    _, state = fold_frames([(START_MS, values)], 15_000)
+    (minutes,) = features.fold(state, np.array([0]), np.array([START_MS + MINUTE_MS]), np.array([15_000]), one)
+    assert minutes.coverage_fraction.tolist() == [0.5]

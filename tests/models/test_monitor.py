@@ -13,7 +13,7 @@ import pytest
 from models.contracts.columnmap import TimeReader, load_map, resolve
 from models.contracts.layout import layout_for
 from models.contracts.points import AHU_POINTS
-from models.hvac import episodes, features
+from models.hvac import baseline, episodes, features
 from models.hvac.families import FAMILIES
 from models.hvac.monitor import Monitor, explain
 from models.hvac.rules import RULE_TABLE
@@ -191,3 +191,24 @@ def test_the_step_is_what_the_plant_gives() -> None:
     times, values = plant(SPRING, 1, 2, units=1)
     assert np.diff(times).tolist() == [STEP_MS] * 7
     assert values.shape == (8, 1, len(AHU_POINTS))
+
+
+def test_after_maintenance_a_unit_is_learned_anew_and_its_neighbours_are_not(monitor: Monitor) -> None:
+    """A new filter, of twice the resistance, is no fault of a unit that was told of it."""
+    times, values = plant(SPRING, 11, 120, units=2)
+    changed_at = len(times) // 2
+    values[changed_at:, :, AHU_POINTS.index("filter_differential_pressure")] *= 2
+    told, untold = (0, 1)
+    layout = layout_for("ahu", AHU_POINTS)
+    positions = layout.positions(features.POINTS)
+    state = features.new_state(2)
+    opened = []
+    for index, at_ms in enumerate(times):
+        if index == changed_at:
+            episodes.close_all(state, told)
+            baseline.forget(state, told)
+        sample = features.gather(values[index][:, :, None], None, positions)
+        measured = np.full(2, at_ms)
+        for minutes in features.fold(state, np.arange(2), measured, np.full(2, STEP_MS), sample):
+            opened += [c for c in episodes.decide(state, monitor.step(state, minutes)) if c.transition == "opened"]
+    assert [(change.row, change.family) for change in opened] == [(untold, "filter_fouled")]

@@ -79,3 +79,18 @@ def test_a_wrong_number_of_inputs_is_said() -> None:
     with pytest.raises(ValueError, match="expected"):
         model(np.zeros((1, 3), dtype=np.float32))
     assert model(np.zeros((0, len(card.inputs)), dtype=np.float32)).shape == (0, len(card.outputs))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 3e38])
+def test_a_neighbour_gone_mad_changes_no_bit_of_a_row(name: str, poison: float) -> None:
+    """One unit's NaN or infinity stays its own, within a batch, across its edge, and in the batches after it."""
+    card = registry.read_card(ARTIFACT_DIR / f"{name}.json")
+    model = open_model((ARTIFACT_DIR / card.file).read_bytes())
+    x = np.random.default_rng(3).normal(size=(2 * BATCH + 7, len(card.inputs))).astype(np.float32)
+    clean = model(x)
+    mad = np.arange(len(x)) % 5 == 0
+    x[mad] = poison
+    np.testing.assert_array_equal(model(x)[~mad], clean[~mad])
+    x[mad] = 0
+    np.testing.assert_array_equal(model(x)[~mad], clean[~mad])
