@@ -135,7 +135,7 @@ def _figures(
     figures.append(
         Figure(
             "evaluate.false_episodes_per_unit_week",
-            counts.sum() / unit_weeks,
+            float(counts.sum() / unit_weeks),
             "episodes",
             float(bounds[0]),
             float(bounds[1]),
