@@ -29,7 +29,8 @@ from cloud.ledger import StoredFrame
 from cloud.mqtt import AckSender
 from models.contracts import frame_pb2
 from models.contracts.clock import wall_ms
-from models.contracts.frame import Decoded, Rejected, decode_batch
+from models.contracts.codec import decode_batch
+from models.contracts.frame import Decoded, Rejected
 from models.contracts.layout import Layout
 from models.contracts.messages import (
     AlertEvent,

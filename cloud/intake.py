@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 from google.protobuf.message import DecodeError
 
 from models.contracts import frame_pb2, topics
-from models.contracts.frame import FrameError, parse
+from models.contracts.codec import parse
+from models.contracts.frame import FrameError
 from models.contracts.messages import EdgeAlert, GatewayStatus, LayoutMessage, MessageError, decode_json
 
 Kind = Literal["frame", "layout", "status", "alert", "dead"]

@@ -11,7 +11,8 @@ from edge.outbox_file import Loss
 from edge.outbox_schema import Counts, Draft
 from edge.settings import EdgeSettings
 from models.contracts import frame_pb2
-from models.contracts.frame import Frame, encode
+from models.contracts.codec import encode
+from models.contracts.frame import Frame
 from models.contracts.messages import Gap, GatewayStatus, LayoutMessage
 
 try:

@@ -26,7 +26,7 @@ from edge.settings import EdgeSettings
 from edge.spool import OutboxReplaced, Spool
 from edge.window import Window
 from models.contracts.clock import wall_ms
-from models.contracts.frame import mark_historical
+from models.contracts.codec import mark_historical
 from models.contracts.messages import Ack, GatewayStatus, MessageError, decode_json, encode_json
 from models.contracts.settings import SettingsError
 from models.contracts.topics import device_name, mqtt_topic

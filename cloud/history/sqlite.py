@@ -20,7 +20,8 @@ from cloud.history.traces import Piece, pieces_of_frames, to_traces
 from cloud.ledger import EpochRecord, StoredFrame
 from cloud.ranges import SeqSet
 from cloud.settings import HistorySettings
-from models.contracts.frame import FrameBatch, Quality, decode_batch, pack
+from models.contracts.codec import decode_batch, pack
+from models.contracts.frame import FrameBatch, Quality
 from models.contracts.layout import Layout
 from models.contracts.messages import GatewayStatus, Health, LayoutMessage, encode_json
 

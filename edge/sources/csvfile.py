@@ -7,8 +7,6 @@ out, counted and said; a file whose first row cannot be read is refused before a
 from __future__ import annotations
 
 import asyncio
-import csv
-import gzip
 import itertools
 import logging
 import re
@@ -17,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import IO
 
 import numpy as np
 
@@ -28,19 +25,18 @@ from edge.settings import CsvDevice, ReadingSettings
 from edge.sources import Sink, SourceError
 from edge.sources.registers import Doubles
 from models.contracts.columnmap import ColumnMap, ColumnMapError, Columns, TimeReader, resolve
+from models.contracts.exportfile import ExportFileError, open_rows
 from models.contracts.frame import Codes, Quality
 from models.contracts.layout import Layout
 
 LOG = logging.getLogger("edge")
 
 _SAMPLE_ROWS = 200
-_DELIMITERS = ",;\t|"
 _EMPTY = frozenset({"", "nan", "null", "none", "na", "n/a", "-", "--", "#n/a"})
 _STATES = {"on": 1.0, "true": 1.0, "active": 1.0, "yes": 1.0, "off": 0.0, "false": 0.0, "inactive": 0.0, "no": 0.0}
 _INTERVAL_MS_DEFAULT = 60_000
 _ROWS_A_TURN = 256
 _AHEAD_SECONDS = 0.005
-_PROBE_CHARACTERS = 65_536
 
 
 class CsvSource:
@@ -127,13 +123,10 @@ class CsvSource:
             SourceError: it cannot be opened or is no text.
         """
         try:
-            with _open_text(self._path) as stream:
-                head = stream.readline()
-                stream.seek(0)
-                delimiter = max(_DELIMITERS, key=head.count)
-                yield csv.reader(stream, delimiter=delimiter)
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-            raise SourceError(f"file {self._path}: cannot be read: {error}") from error
+            with open_rows(self._path) as rows:
+                yield rows
+        except ExportFileError as error:
+            raise SourceError(str(error)) from error
 
     async def run(self, sink: Sink) -> None:
         """Play the file to its end."""
@@ -237,24 +230,6 @@ class CsvSource:
         text = row[position].strip() if position < len(row) else ""
         # A name stands in topics: letters, digits, _ and - only.
         return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:63] or "unnamed"
-
-
-def _open_text(path: Path) -> IO[str]:
-    """The file as text: gzipped or not, UTF-8 or, as older systems write it, Windows' Western code page."""
-    with path.open("rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-
-    def open_as(encoding: str) -> IO[str]:
-        if zipped:
-            return gzip.open(path, "rt", encoding=encoding, newline="")
-        return path.open("r", encoding=encoding, newline="")
-
-    with open_as("utf-8-sig") as probe:
-        try:
-            probe.read(_PROBE_CHARACTERS)
-        except UnicodeDecodeError:
-            return open_as("cp1252")
-    return open_as("utf-8-sig")
 
 
 def _numeric(header: Sequence[str], sample: Sequence[Sequence[str]]) -> list[int]:

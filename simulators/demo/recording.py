@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from models.contracts.columnmap import ColumnMap, ColumnMapError, TimeReader, resolve, zone_named
+from models.contracts.exportfile import ExportFileError, open_rows
 
 
 class RecordingError(ValueError):
@@ -38,16 +36,6 @@ class Recording:
     days: dict[str, Day]
 
 
-@contextmanager
-def _open_rows(file: Path) -> Iterator[Iterator[list[str]]]:
-    with file.open("rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-    with gzip.open(file, "rt", newline="") if zipped else file.open(newline="") as text:
-        head = text.readline()
-        text.seek(0)
-        yield csv.reader(text, delimiter=max(",;\t|", key=head.count))
-
-
 def look_into(file: Path, columns: ColumnMap) -> Recording:
     """Read a file once for its span and its truth; rows whose time cannot be read are the agent's to report.
 
@@ -55,12 +43,12 @@ def look_into(file: Path, columns: ColumnMap) -> Recording:
         RecordingError: no such file, no rows, or the map does not fit.
     """
     try:
-        with _open_rows(file) as rows:
+        with open_rows(file) as rows:
             header = next(rows, [])
             where = resolve(columns, header, range(len(header)))
             return _summarise(rows, columns, where.time, where.label, file)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise RecordingError(f"file {file}: cannot be read: {error}") from error
+    except ExportFileError as error:
+        raise RecordingError(str(error)) from error
     except ColumnMapError as error:
         raise RecordingError(f"file {file}: {error}") from error
 
@@ -78,7 +66,7 @@ def _summarise(rows: Iterator[list[str]], columns: ColumnMap, time: int, label: 
         found.last_at_ms = max(found.last_at_ms, at_ms)
         day = found.days.setdefault(datetime.fromtimestamp(at_ms / 1000, zone).date().isoformat(), Day())
         day.rows += 1
-        day.faulty_rows += label >= 0 and _same(row[label], positive)
+        day.faulty_rows += 0 <= label < len(row) and _same(row[label], positive)
     if not found.days:
         raise RecordingError(f"file {file}: no row with a time, expected at least one [map.time]")
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from models.contracts import topics
-from models.contracts.frame import decode_batch
+from models.contracts.codec import decode_batch
 from models.contracts.messages import EdgeAlert, MessageError, decode_json
 from models.contracts.settings import load
 from models.hvac.families import FAMILY_INDEX

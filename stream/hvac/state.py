@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.contracts import topics
-from models.contracts.frame import FrameBatch, FrameError, Rejected, decode_batch
+from models.contracts.codec import decode_batch
+from models.contracts.frame import FrameBatch, FrameError, Rejected
 from models.contracts.layout import Layout
 from models.contracts.messages import EdgeAlert
 from models.hvac import features

@@ -28,8 +28,9 @@ import numpy as np
 import psutil
 from kafka import KafkaConsumer, TopicPartition
 
+from models.contracts.codec import encode
 from models.contracts.figures import Figure, show
-from models.contracts.frame import Frame, encode
+from models.contracts.frame import Frame
 from models.contracts.layout import layout_for
 from models.contracts.messages import Ack, LayoutMessage, decode_json, encode_json
 from models.contracts.points import AHU_POINTS, POINTS

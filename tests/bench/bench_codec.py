@@ -16,8 +16,9 @@ from collections.abc import Callable
 import numpy as np
 
 from models.contracts import frame_pb2
+from models.contracts.codec import decode_batch, encode
 from models.contracts.figures import Figure, show
-from models.contracts.frame import Frame, decode_batch, encode
+from models.contracts.frame import Frame
 from models.contracts.layout import layout_for
 from models.contracts.points import AHU_POINTS, POINTS
 

@@ -27,8 +27,8 @@ import paho.mqtt.client as mqtt
 import psutil
 from paho.mqtt.enums import CallbackAPIVersion
 
+from models.contracts.codec import parse
 from models.contracts.figures import Figure, show
-from models.contracts.frame import parse
 from models.contracts.messages import Ack, SeqRange, encode_json
 from models.contracts.topics import mqtt_topic
 from tests.servers import EmbeddedMqtt, Mosquitto, free_port, why_no_mosquitto

@@ -23,7 +23,8 @@ from cloud.history import open_history
 from cloud.ledger import Ledger
 from cloud.settings import CloudSettings, LoginSettings
 from models.contracts.clock import PlantClock, wall_ms
-from models.contracts.frame import Frame, decode_batch, encode
+from models.contracts.codec import decode_batch, encode
+from models.contracts.frame import Frame
 from models.contracts.layout import layout_for
 from models.contracts.messages import AlertEvent, GatewayStatus, Health, LayoutMessage, Reason, Risk, alert_id_for
 from models.contracts.points import AHU_POINTS

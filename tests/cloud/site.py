@@ -17,8 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from cloud.bridge import Bridge
 from cloud.settings import BridgeSettings, CloudSettings
+from models.contracts.codec import encode
 from models.contracts.exits import Exit
-from models.contracts.frame import Frame, encode
+from models.contracts.frame import Frame
 from models.contracts.layout import Layout, layout_for
 from models.contracts.messages import Ack, GatewayStatus, LayoutMessage, decode_json, encode_json
 from models.contracts.points import AHU_POINTS

@@ -180,7 +180,7 @@ def test_a_readable_frame_that_is_refused_is_acknowledged_or_it_would_come_for_e
 
 def _with_schema(payload: bytes, schema: int) -> bytes:
     from models.contracts import frame_pb2
-    from models.contracts.frame import pack
+    from models.contracts.codec import pack
 
     message = frame_pb2.Frame.FromString(payload)
     message.schema = schema

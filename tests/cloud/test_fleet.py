@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from cloud.fleet import READER_CHANGES_MAX, Change, Fleet
-from models.contracts.frame import Frame, FrameBatch, Quality, decode_batch, encode
+from models.contracts.codec import decode_batch, encode
+from models.contracts.frame import Frame, FrameBatch, Quality
 from models.contracts.layout import layout_for
 from models.contracts.messages import GatewayStatus, Health, LayoutMessage
 

@@ -20,7 +20,8 @@ from cloud.history.database import SCHEMA_VERSION
 from cloud.history.minutes import add_bytes, means_of, parts_of, to_bytes
 from cloud.ledger import Ledger
 from cloud.settings import HistorySettings
-from models.contracts.frame import Frame, FrameBatch, Quality, as_sent, decode_batch, encode
+from models.contracts.codec import decode_batch, encode
+from models.contracts.frame import Frame, FrameBatch, Quality, as_sent
 from models.contracts.layout import Channel, Layout, layout_for
 from models.contracts.messages import Gap, GatewayStatus, Health, LayoutMessage
 from models.contracts.points import AHU_POINTS

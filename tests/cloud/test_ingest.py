@@ -242,7 +242,7 @@ async def test_poison_is_counted_and_the_rest_goes_on(
 
 def _with_layout_id(payload: bytes, layout_id: int) -> bytes:
     from models.contracts import frame_pb2
-    from models.contracts.frame import pack
+    from models.contracts.codec import pack
 
     message = frame_pb2.Frame.FromString(payload)
     message.layout_id = layout_id

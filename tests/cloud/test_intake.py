@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cloud.intake import Record, Refused, examine
 from models.contracts import frame_pb2, topics
-from models.contracts.frame import FRAME_BYTES_MAX, pack
+from models.contracts.codec import pack
+from models.contracts.frame import FRAME_BYTES_MAX
 from models.contracts.messages import GatewayStatus, LayoutMessage, encode_json
 from tests.cloud.site import LAYOUT, frame
 

@@ -11,20 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from models.contracts.frame import (
-    FRAME_BYTES_MAX,
-    Floats,
-    Frame,
-    FrameError,
-    PointShare,
-    Quality,
-    as_sent,
-    decode,
-    decode_batch,
-    encode,
-    mark_historical,
-    parse,
-)
+from models.contracts.codec import decode, decode_batch, encode, mark_historical, parse
+from models.contracts.frame import FRAME_BYTES_MAX, Floats, Frame, FrameError, PointShare, Quality, as_sent
 from models.contracts.layout import Channel, Layout, layout_for
 from models.contracts.points import AHU_POINTS, POINTS
 

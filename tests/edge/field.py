@@ -19,7 +19,8 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from models.contracts import frame_pb2
-from models.contracts.frame import Frame, decode, parse
+from models.contracts.codec import decode, parse
+from models.contracts.frame import Frame
 from models.contracts.layout import Layout
 from models.contracts.messages import Ack, EdgeAlert, GatewayStatus, LayoutMessage, SeqRange, decode_json, encode_json
 from models.contracts.topics import parse_mqtt_topic

@@ -9,7 +9,8 @@ import pytest
 from edge.detector import Detector, load_detector
 from edge.framing import ClosedFrame, Unit
 from edge.readings import Named, layout_of
-from models.contracts.frame import Frame, Quality, decode, encode
+from models.contracts.codec import decode, encode
+from models.contracts.frame import Frame, Quality
 from models.contracts.layout import Layout, layout_for
 from models.contracts.messages import EdgeAlert, alert_id_for
 from models.contracts.points import AHU_POINTS

@@ -18,7 +18,7 @@ from edge.outbox import Outbox
 from edge.readings import Named, layout_of
 from edge.settings import EdgeSettings, OutboxSettings
 from edge.spool import Spool
-from models.contracts.frame import parse
+from models.contracts.codec import parse
 from models.contracts.messages import Ack, Gap, SeqRange
 from tests.edge.field import eventually
 

@@ -9,7 +9,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from models.contracts.frame import Frame, as_sent, encode
+from models.contracts.codec import encode
+from models.contracts.frame import Frame, as_sent
 from models.contracts.layout import Layout, layout_for
 from models.contracts.messages import LayoutMessage, encode_json
 from models.contracts.points import AHU_POINTS

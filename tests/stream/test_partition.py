@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.contracts import topics
-from models.contracts.frame import mark_historical
+from models.contracts.codec import mark_historical
 from models.contracts.messages import AlertEvent, DeadLetter
 from stream.app import StreamApp
 from stream.partition import Partition
