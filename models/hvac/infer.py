@@ -7,9 +7,10 @@ are scored with it. An interpreter belongs to one thread at a time; a lock sees 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from models.hvac.points import Floats
 from models.registry import ArtifactError, Model
@@ -40,7 +41,7 @@ def runtime() -> tuple[str, Any]:
 
 
 def open_model(content: bytes) -> Model:
-    """A model of one float32 input (m, inputs) and one output (m, outputs).
+    """A model of one input (m, inputs) and one output (m, outputs), float32 or full int8; in and out of it go float32.
 
     Raises:
         ValueError: the model has other inputs or outputs.
@@ -48,8 +49,10 @@ def open_model(content: bytes) -> Model:
     _, interpreter_class = runtime()
     interpreter = interpreter_class(model_content=content, num_threads=1)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.float32 or len(inputs[0]["shape"]) != 2:
-        raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs, expected one float32 matrix each")
+    known = inputs[0]["dtype"] in (np.float32, np.int8) and len(inputs[0]["shape"]) == 2 if inputs else False
+    if len(inputs) != 1 or len(outputs) != 1 or not known or outputs[0]["dtype"] != inputs[0]["dtype"]:
+        raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs, expected one float32 or int8 matrix each")
+    enter, leave = _grid(inputs[0]), _grid(outputs[0])
     source, target, columns = (
         inputs[0]["index"],
         outputs[0]["index"],
@@ -64,16 +67,46 @@ def open_model(content: bytes) -> Model:
             raise ValueError(f"inputs have shape {x.shape}, expected (m, {columns})")
         batches = []
         filled = np.zeros((BATCH, columns), dtype=np.float32)
+        whole = np.zeros((BATCH, columns), dtype=np.int8)
         with lock:
             for first in range(0, len(x), BATCH):
                 part = x[first : first + BATCH]
                 filled[: len(part)] = part
                 filled[len(part) :] = 0
-                interpreter.set_tensor(source, filled)
+                if enter is None:
+                    interpreter.set_tensor(source, filled)
+                else:
+                    np.clip(np.rint(filled / enter.step) + enter.zero, -128, 127, out=whole, casting="unsafe")
+                    interpreter.set_tensor(source, whole)
                 interpreter.invoke()
-                batches.append(interpreter.get_tensor(target)[: len(part)])
+                found = interpreter.get_tensor(target)[: len(part)]
+                batches.append(found if leave is None else leave.values(found))
         if not batches:
             return np.empty((0, int(outputs[0]["shape"][-1])), dtype=np.float32)
         return np.concatenate(batches)
 
     return score
+
+
+class _Grid(NamedTuple):
+    """The grid of an int8 tensor: value = (number - zero) x step."""
+
+    step: np.float32
+    zero: np.float32
+
+    def values(self, numbers: npt.NDArray[np.int8]) -> Floats:
+        return ((numbers.astype(np.float32) - self.zero) * self.step).astype(np.float32)
+
+
+def _grid(tensor: dict[str, Any]) -> _Grid | None:
+    """How an int8 tensor counts; None for float32.
+
+    Raises:
+        ValueError: an int8 tensor without a scale.
+    """
+    if tensor["dtype"] != np.int8:
+        return None
+    step, zero = tensor["quantization"]
+    if not step > 0:
+        raise ValueError(f"int8 tensor {tensor['name']!r} has scale {step!r}, expected more than 0")
+    return _Grid(np.float32(step), np.float32(zero))
