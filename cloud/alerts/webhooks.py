@@ -103,6 +103,7 @@ def body_of(notice: Notice, public_url: str) -> bytes:
             "fault_probabilities": content.fault_probabilities,
             "risks": content.risks,
             "hours_to_failure": content.hours_to_failure,
+            "waiting": content.waiting,
             "retrospective": content.retrospective,
             "model_version": content.model_version,
             "url": url,

@@ -10,7 +10,7 @@ from fastapi import Response
 
 from cloud.alerts.lifecycle import Act, Alert, State
 from cloud.fleet import UnitView
-from models.contracts.messages import Health, Reason, Risk, Severity
+from models.contracts.messages import Health, Reason, Risk, Severity, WaitingCost
 
 
 class UnitBody(msgspec.Struct, frozen=True):
@@ -81,6 +81,7 @@ class AlertBody(msgspec.Struct, frozen=True):
     fault_probabilities: Mapping[str, float]
     risks: tuple[Risk, ...]
     hours_to_failure: float | None
+    waiting: WaitingCost | None
     retrospective: bool
     model_version: str
 
@@ -153,6 +154,7 @@ def alert_body(alert: Alert) -> AlertBody:
         fault_probabilities=content.fault_probabilities,
         risks=content.risks,
         hours_to_failure=content.hours_to_failure,
+        waiting=content.waiting,
         retrospective=content.retrospective,
         model_version=content.model_version,
     )

@@ -65,22 +65,22 @@ def problem_page(request: Request, problem: Problem) -> Response:
 
 
 @router.get("/")
-async def fleet(request: Request, who: Viewer) -> Response:
-    """Every unit, the most urgent first."""
-    return await page(request, who, "fleet.html", here="fleet", **await _fleet(request))
+async def fleet(request: Request, who: Viewer, order: Annotated[views.Order, Query()] = "urgency") -> Response:
+    """Every unit, the most urgent or the costliest first."""
+    return await page(request, who, "fleet.html", here="fleet", **await _fleet(request, order))
 
 
 @router.get("/parts/fleet")
-async def fleet_part(request: Request, who: Viewer) -> Response:
-    return await page(request, who, "parts/fleet.html", **await _fleet(request))
+async def fleet_part(request: Request, who: Viewer, order: Annotated[views.Order, Query()] = "urgency") -> Response:
+    return await page(request, who, "parts/fleet.html", **await _fleet(request, order))
 
 
-async def _fleet(request: Request) -> Values:
+async def _fleet(request: Request, order: views.Order) -> Values:
     context = context_of(request)
     now_ms = context.clock.now_ms()
     active = await asyncio.to_thread(context.alerts.active)
     gateways = context.fleet.gateways()
-    rows = views.fleet_rows(context.fleet.units(), active, gateways, now_ms)
+    rows = views.fleet_rows(context.fleet.units(), active, gateways, now_ms, order)
     trends: Trends = request.app.state.trends
 
     def with_trends() -> dict[str, str]:
@@ -88,6 +88,7 @@ async def _fleet(request: Request) -> Values:
 
     return {
         "rows": rows,
+        "order": order,
         "trends": await asyncio.to_thread(with_trends),
         "tally": views.tally(rows),
         "words": views.CONDITION_WORDS,

@@ -51,6 +51,17 @@ class UnitRow:
     trend: str = ""
 
     @property
+    def cost_minor_per_day(self) -> int | None:
+        """What each day of waiting costs, over all of its active alerts; None if no alert can tell."""
+        told = [alert.content.waiting for alert in self.alerts if alert.content.waiting is not None]
+        return sum(cost.total_minor_per_day for cost in told) if told else None
+
+    @property
+    def currency(self) -> str:
+        """Of that cost."""
+        return next((alert.content.waiting.currency for alert in self.alerts if alert.content.waiting), "")
+
+    @property
     def urgency(self) -> tuple[int, float, str]:
         """Sort key, the most urgent first. Risks are rounded: rows must not jump about with noise."""
         risk = max(self.risk_week or 0.0, self.risk_day or 0.0)
@@ -104,10 +115,17 @@ def unit_row(
     )
 
 
+Order = Literal["urgency", "cost"]
+
+
 def fleet_rows(
-    units: Iterable[UnitView], active: Iterable[Alert], gateways: Iterable[GatewayView], now_ms: int
+    units: Iterable[UnitView],
+    active: Iterable[Alert],
+    gateways: Iterable[GatewayView],
+    now_ms: int,
+    order: Order = "urgency",
 ) -> list[UnitRow]:
-    """Every unit, the most urgent first."""
+    """Every unit, the most urgent first, or the one that costs most by waiting."""
     by_unit: dict[str, list[Alert]] = {}
     for alert in active:
         by_unit.setdefault(alert.unit_key, []).append(alert)
@@ -116,6 +134,8 @@ def fleet_rows(
         unit_row(view, by_unit.get(view.key, ()), by_gateway.get(f"{view.site}/{view.gateway}"), now_ms)
         for view in units
     ]
+    if order == "cost":
+        return sorted(rows, key=lambda row: (-(row.cost_minor_per_day or 0), *row.urgency))
     return sorted(rows, key=lambda row: row.urgency)
 
 

@@ -11,6 +11,7 @@ from models.hvac.rules import RULE_TABLE
 
 NOTHING = "–"
 _FAMILY_TITLES = {row.name: row.title for row in FAMILY_TABLE}
+_CURRENCIES = {"EUR": "€", "USD": "$", "GBP": "£"}
 _RULE_TITLES = {row.id: row.title for row in RULE_TABLE}
 
 # unit -> factor to what is shown, its symbol, digits
@@ -120,6 +121,16 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def money(amount_minor: int | None, currency: str = "EUR") -> str:
+    """An amount as people write it: `€3.20`, `€1 240`, `CHF 12`."""
+    if amount_minor is None:
+        return NOTHING
+    amount = amount_minor / 100
+    digits = f"{amount:.2f}" if abs(amount) < 10 else count(round(amount))
+    symbol = _CURRENCIES.get(currency)
+    return f"{symbol}{digits}" if symbol else f"{currency}\u202f{digits}"
+
+
 def plural(number: int, one: str, many: str = "") -> str:
     """`1 alert`, `2 alerts`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
@@ -151,6 +162,7 @@ FILTERS = {
     "iso": iso,
     "age": age,
     "count": count,
+    "money": money,
     "plural": plural,
     "point_label": point_label,
     "family_title": family_title,

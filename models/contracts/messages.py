@@ -146,6 +146,24 @@ class Health(msgspec.Struct, frozen=True):
     model_version: str = ""
 
 
+class WaitingCost(msgspec.Struct, frozen=True):
+    """What each day costs on which an alert is left alone, expected values. Money in minor units of `currency`.
+
+    `failure_cost_minor_per_day` is what a breakdown costs more than a planned repair, times its probability a day.
+    """
+
+    energy_kilowatt_hours_per_day: float
+    energy_cost_minor_per_day: int
+    discomfort_hours_per_day: float  # hours of use outside the comfort band
+    discomfort_cost_minor_per_day: int
+    failure_cost_minor_per_day: int
+    currency: str
+
+    @property
+    def total_minor_per_day(self) -> int:
+        return self.energy_cost_minor_per_day + self.discomfort_cost_minor_per_day + self.failure_cost_minor_per_day
+
+
 class AlertEvent(msgspec.Struct, frozen=True):
     """One transition of one episode on `hvac.alerts.v1`. `alert_id` is the same in all of an episode's transitions."""
 
@@ -167,6 +185,7 @@ class AlertEvent(msgspec.Struct, frozen=True):
     fault_probabilities: Mapping[str, float] = {}
     risks: tuple[Risk, ...] = ()
     hours_to_failure: float | None = None
+    waiting: WaitingCost | None = None
     retrospective: bool = False
     model_version: str = ""
 

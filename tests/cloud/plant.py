@@ -26,7 +26,16 @@ from models.contracts.clock import PlantClock, wall_ms
 from models.contracts.codec import decode_batch, encode
 from models.contracts.frame import Frame
 from models.contracts.layout import layout_for
-from models.contracts.messages import AlertEvent, GatewayStatus, Health, LayoutMessage, Reason, Risk, alert_id_for
+from models.contracts.messages import (
+    AlertEvent,
+    GatewayStatus,
+    Health,
+    LayoutMessage,
+    Reason,
+    Risk,
+    WaitingCost,
+    alert_id_for,
+)
 from models.contracts.points import AHU_POINTS
 from models.contracts.settings import ClockSettings
 
@@ -197,6 +206,7 @@ class Plant:
             "fault_probabilities": {"heating_valve_leaking": 0.86, "supply_air_sensor_drift": 0.11},
             "risks": (Risk(24, 0.12), Risk(168, 0.61)),
             "hours_to_failure": 96.0,
+            "waiting": WaitingCost(41.5, 747, 0.5, 250, 3120, "EUR"),
             "model_version": "ahu-3f2a91",
         }
         event = AlertEvent(**(values | changes))

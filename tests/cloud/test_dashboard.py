@@ -16,7 +16,7 @@ from cloud.dashboard.trends import HEIGHT, SPAN_MS, WIDTH, svg_points
 from cloud.dashboard.views import Condition, fleet_rows, tally, unit_row
 from cloud.fleet import GatewayView, UnitView
 from models.contracts.layout import Channel, Layout
-from models.contracts.messages import GatewayStatus, Health, Reason, Risk
+from models.contracts.messages import GatewayStatus, Health, Reason, Risk, WaitingCost
 from tests.cloud.browsing import signed_in
 from tests.cloud.plant import FRAME_MS, LAYOUT, Plant, Served, make_context, served
 from tests.cloud.test_alerts import event
@@ -92,6 +92,33 @@ def test_pages_show_units_by_urgency_with_alerts_and_ages(server: Served) -> Non
     server.call(lambda: plant.gateway(state="offline"))
     unit = browser.get("/units/hq/c-silent").text
     assert "is offline. It keeps measuring" in unit
+
+
+def test_what_waiting_costs_is_said_and_ranks_the_fleet(server: Served) -> None:
+    plant = Plant(server.context)
+    now_ms = server.context.clock.now_ms()
+
+    def feed() -> None:
+        for unit in ("a-dear", "b-cheap", "c-well"):
+            plant.unit(unit, name=f"Unit {unit}")
+            plant.frame(f"hq/{unit}", now_ms - FRAME_MS)
+        plant.gateway()
+
+    server.call(feed)
+    dear = plant.alert("hq/a-dear", now_ms - 600_000, waiting=WaitingCost(120.0, 2160, 3.0, 1500, 12_340, "EUR"))
+    plant.alert("hq/b-cheap", now_ms - 600_000, severity="critical", waiting=WaitingCost(2.0, 36, 0.0, 0, 100, "EUR"))
+    browser = signed_in(server.url)
+    urgent, costly = browser.get("/").text, browser.get("/?order=cost").text
+    assert urgent.index("Unit b-cheap") < urgent.index("Unit a-dear") < urgent.index("Unit c-well")
+    assert costly.index("Unit a-dear") < costly.index("Unit b-cheap") < costly.index("Unit c-well")
+    assert "€160<small> a day" in costly
+    assert 'hx-get="/parts/fleet?order=cost"' in costly
+    page = browser.get(f"/alerts/{dear}").text
+    for text in ("What waiting costs", "<b>€160</b> a day", "120 kWh a day", "3.0 h a day", "€123 a day"):
+        assert text in page
+    body = browser.get(f"/v1/alerts/{dear}").json()
+    assert body["alert"]["waiting"]["failure_cost_minor_per_day"] == 12_340
+    assert browser.get("/?order=whim").status_code == 422
 
 
 def test_acting_from_a_page_without_scripts_works(server: Served) -> None:
@@ -259,6 +286,10 @@ def test_trend_lines_stay_in_their_box_and_leave_out_what_has_no_score() -> None
         (words.when(NOW_MS - 86_400_000, NOW_MS), "13 Nov 22:13"),
         (words.when(NOW_MS - 366 * 86_400_000, NOW_MS), "13 Nov 2022 22:13"),
         (words.instant(NOW_MS), "2023-11-14 22:13:20 UTC"),
+        (words.money(320), "€3.20"),
+        (words.money(123_456), "€1 235"),
+        (words.money(1200, "CHF"), "CHF 12"),
+        (words.money(None), "–"),
         (words.plural(1, "alert"), "1 alert"),
         (words.count(1234567), "1 234 567"),
     ],
