@@ -25,15 +25,13 @@ from edge.settings import CsvDevice, ReadingSettings
 from edge.sources import Sink, SourceError
 from edge.sources.registers import Doubles
 from models.contracts.columnmap import ColumnMap, ColumnMapError, Columns, TimeReader, resolve
-from models.contracts.exportfile import ExportFileError, open_rows
+from models.contracts.exportfile import EMPTY, STATES, ExportFileError, numeric_columns, open_rows
 from models.contracts.frame import Codes, Quality
 from models.contracts.layout import Layout
 
 LOG = logging.getLogger("edge")
 
 _SAMPLE_ROWS = 200
-_EMPTY = frozenset({"", "nan", "null", "none", "na", "n/a", "-", "--", "#n/a"})
-_STATES = {"on": 1.0, "true": 1.0, "active": 1.0, "yes": 1.0, "off": 0.0, "false": 0.0, "inactive": 0.0, "no": 0.0}
 _INTERVAL_MS_DEFAULT = 60_000
 _ROWS_A_TURN = 256
 _AHEAD_SECONDS = 0.005
@@ -74,7 +72,7 @@ class CsvSource:
         if not sample:
             raise SourceError(f"file {self._path}: has a header and no rows")
         try:
-            self._columns: Columns = resolve(self._map, header, _numeric(header, sample))
+            self._columns: Columns = resolve(self._map, header, numeric_columns(header, sample))
         except ColumnMapError as error:
             raise SourceError(f"file {self._path}: {error}") from error
         if self._columns.time < 0:
@@ -198,10 +196,10 @@ class CsvSource:
         except ValueError:
             pass
         word = text.lower()
-        if word in _EMPTY:
+        if word in EMPTY:
             return np.nan
-        if word in _STATES:
-            return _STATES[word]
+        if word in STATES:
+            return STATES[word]
         if re.fullmatch(r"[+-]?\d+,\d+", text):
             return float(text.replace(",", "."))
         self._health.complain(
@@ -230,14 +228,3 @@ class CsvSource:
         text = row[position].strip() if position < len(row) else ""
         # A name stands in topics: letters, digits, _ and - only.
         return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:63] or "unnamed"
-
-
-def _numeric(header: Sequence[str], sample: Sequence[Sequence[str]]) -> list[int]:
-    """Columns in which every cell that holds anything holds a number."""
-    found = []
-    for position in range(len(header)):
-        cells = [row[position].strip() for row in sample if position < len(row)]
-        cells = [cell for cell in cells if cell.lower() not in _EMPTY]
-        if cells and all(re.fullmatch(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", cell) for cell in cells):
-            found.append(position)
-    return found

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from models.contracts.equipment import EQUIPMENT
 from models.contracts.messages import NAME_PATTERN
 from models.contracts.points import POINTS, PointError, check_unit
 from models.contracts.settings import Settings, SettingsError, load
@@ -81,6 +82,10 @@ class ColumnMap(Settings, frozen=True):
             )
         if self.unit_id and not re.match(NAME_PATTERN, self.unit_id):
             raise ValueError(f"unit_id {self.unit_id!r}: expected letters, digits, _ and -, at most 63")
+        if not self.fields and self.type != GENERIC and self.type not in EQUIPMENT:
+            near = difflib.get_close_matches(self.type, (*EQUIPMENT, GENERIC), n=1)
+            hint = f"did you mean {near[0]!r}" if near else f"known: {', '.join((*EQUIPMENT, GENERIC))}"
+            raise ValueError(f"type {self.type!r} is not a kind of equipment; {hint}")
         try:
             zone_named(self.zone)
             for name, point in self.points.items():
@@ -177,7 +182,7 @@ def zone_named(name: str) -> tzinfo:
 
 
 # Month first, as American building systems write it; where a file has the day first, the map says so by time_format.
-_FORMATS = (
+TIME_FORMATS = (
     "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%y %H:%M", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p",
     "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%d-%b-%y %I:%M:%S %p",
 )  # fmt: skip
@@ -239,7 +244,7 @@ class TimeReader:
                 return datetime.fromisoformat(text)
             except ValueError:
                 pass
-        for known in (self._format, *_FORMATS) if self._format else _FORMATS:
+        for known in (self._format, *TIME_FORMATS) if self._format else TIME_FORMATS:
             try:
                 moment = datetime.strptime(text, known)  # noqa: DTZ007 - the zone is the map's
             except ValueError:
@@ -252,6 +257,7 @@ class TimeReader:
 
 
 __all__ = [
+    "TIME_FORMATS",
     "ColumnMap",
     "ColumnMapError",
     "Columns",
