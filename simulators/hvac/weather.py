@@ -71,18 +71,34 @@ class Weather:
         self._look(calendar(at_ms))
 
     def _look(self, now: Calendar) -> None:
-        mean, season, day, front, depression, latitude = self._climate.T
-        front_noise, dryness, cloud, gust = self._noise
-        clear: Floats = 1 / (1 + np.exp(-1.2 * cloud - 0.4))
-        yearly = np.cos(2 * np.pi * (now.year_day - _WARMEST_DAY) / 365.25)
-        daily = np.cos(2 * np.pi * (now.hour - _WARMEST_HOUR) / 24)
-        slow = mean + season * yearly + front * front_noise
-        self.outdoor_celsius = slow + day * (0.6 + 0.5 * clear) * daily + 0.3 * gust
-        dew_point = np.minimum(slow - depression + 1.5 * dryness, self.outdoor_celsius - 0.3)
-        self.outdoor_humidity_ratio = saturation_humidity_ratio(dew_point)
-        declination = np.radians(23.45) * np.cos(2 * np.pi * (now.year_day - 172) / 365.25)
-        at = np.radians(latitude)
-        height = np.sin(at) * np.sin(declination) + np.cos(at) * np.cos(declination) * np.cos(
-            np.pi * (now.hour - 12) / 12
-        )
-        self.sun_fraction = np.maximum(height, 0.0) * (0.15 + 0.85 * clear)
+        self.outdoor_celsius, self.outdoor_humidity_ratio, self.sun_fraction = sky(self._climate, self._noise, now)
+
+
+class Sky(NamedTuple):
+    """Air and sun over S sites, shape (S,)."""
+
+    outdoor_celsius: Floats
+    outdoor_humidity_ratio: Floats
+    sun_fraction: Floats
+
+
+def sky(climates: Floats, noise: Floats, now: Calendar) -> Sky:
+    """What the clock, the climate and chance make of the weather.
+
+    Args:
+        climates: Rows of `Climate`, shape (S, 6).
+        noise: Front, dryness, cloud and gust, each of mean 0 and variance 1, shape (4, S).
+        now: What the clock says.
+    """
+    mean, season, day, front, depression, latitude = climates.T
+    front_noise, dryness, cloud, gust = noise
+    clear: Floats = 1 / (1 + np.exp(-1.2 * cloud - 0.4))
+    yearly = np.cos(2 * np.pi * (now.year_day - _WARMEST_DAY) / 365.25)
+    daily = np.cos(2 * np.pi * (now.hour - _WARMEST_HOUR) / 24)
+    slow = mean + season * yearly + front * front_noise
+    celsius = slow + day * (0.6 + 0.5 * clear) * daily + 0.3 * gust
+    dew_point = np.minimum(slow - depression + 1.5 * dryness, celsius - 0.3)
+    declination = np.radians(23.45) * np.cos(2 * np.pi * (now.year_day - 172) / 365.25)
+    at = np.radians(latitude)
+    height = np.sin(at) * np.sin(declination) + np.cos(at) * np.cos(declination) * np.cos(np.pi * (now.hour - 12) / 12)
+    return Sky(celsius, saturation_humidity_ratio(dew_point), np.maximum(height, 0.0) * (0.15 + 0.85 * clear))
