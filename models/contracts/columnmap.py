@@ -21,7 +21,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -192,7 +192,9 @@ _EPOCH_MS_MIN = 1e11
 class TimeReader:
     """Turns the time cells of one file into milliseconds UTC, and remembers which format fitted last.
 
-    At the end of summer time an hour comes twice: where a local time steps back within it, the second one is meant.
+    At the end of summer time an hour comes twice: where a local time steps back within it, the second one is meant. At
+    its beginning an hour is left out: a file that has times in it comes from a clock that keeps no summer time, and is
+    read so from there on.
     """
 
     def __init__(self, columns: ColumnMap) -> None:
@@ -200,6 +202,7 @@ class TimeReader:
         self._wanted = columns.time_format
         self._format = columns.time_format
         self._newest_ms: int | None = None
+        self._no_summer_time: timedelta | None = None  # the offset of a clock without it, once that is known
 
     def read(self, text: str) -> int:
         """Milliseconds UTC of one cell.
@@ -211,15 +214,21 @@ class TimeReader:
         at_ms = self._epoch_ms(text)
         if at_ms is None:
             moment = self._moment(text)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=self._zone)
-                at_ms = round(moment.timestamp() * 1000)
-                if self._newest_ms is not None and at_ms <= self._newest_ms:
-                    second = round(moment.replace(fold=1).timestamp() * 1000)
-                    at_ms = second if second > self._newest_ms else at_ms
-            else:
-                at_ms = round(moment.timestamp() * 1000)
+            at_ms = self._local_ms(moment) if moment.tzinfo is None else round(moment.timestamp() * 1000)
         self._newest_ms = at_ms if self._newest_ms is None else max(at_ms, self._newest_ms)
+        return at_ms
+
+    def _local_ms(self, moment: datetime) -> int:
+        first, second = (moment.replace(tzinfo=self._zone, fold=fold) for fold in (0, 1))
+        before, after = first.utcoffset() or timedelta(), second.utcoffset() or timedelta()
+        if self._no_summer_time is None and before < after:
+            self._no_summer_time = before
+        if self._no_summer_time is not None:
+            return round((moment.replace(tzinfo=UTC) - self._no_summer_time).timestamp() * 1000)
+        at_ms = round(first.timestamp() * 1000)
+        if before > after and self._newest_ms is not None and at_ms <= self._newest_ms:
+            later = round(second.timestamp() * 1000)
+            at_ms = later if later > self._newest_ms else at_ms
         return at_ms
 
     def _epoch_ms(self, text: str) -> int | None:
