@@ -19,9 +19,10 @@ from edge.framing import ClosedFrame
 from models.contracts.frame import Floats, PointShare, as_sent
 from models.contracts.layout import Layout
 from models.contracts.messages import EdgeAlert, alert_id_for
-from models.hvac import episodes
+from models.hvac import episodes, features
 from models.hvac.explain import explain_change
-from models.hvac.features import POINTS, STATE_FIELDS, State, fold, gather, grow_state, new_state
+from models.hvac.features import STATE_FIELDS, State, fold, gather, grow_state, new_state
+from models.hvac.kinds import KINDS, SLOTS_MARK, Kind
 from models.hvac.monitor import Monitor, Verdicts
 
 _REASONS_MAX = 3
@@ -46,7 +47,7 @@ class Judged(NamedTuple):
 class _Saved(msgspec.Struct, array_like=True):
     """The state of all units, as it is kept on the disk."""
 
-    points: tuple[str, ...]
+    slots_mark: int
     units: tuple[str, ...]
     arrays: dict[str, tuple[str, tuple[int, ...], bytes]]
 
@@ -77,17 +78,16 @@ class Detector:
         verdicts = [Verdict(as_sent(frame.values, frame.unit.layout), None, ()) for frame in frames]
         alerts: list[EdgeAlert] = []
         for group in _waves(frames):
-            layout = frames[group[0]].unit.layout
-            positions = self._columns(layout)
-            if (positions >= 0).any():
-                self._judge_group(frames, group, positions, verdicts, alerts)
+            kind = KINDS.get(frames[group[0]].unit.layout.equipment)
+            if kind is not None:
+                self._judge_group(kind, frames, group, verdicts, alerts)
         return Judged(verdicts, alerts)
 
     def _judge_group(
         self,
+        kind: Kind,
         frames: Sequence[ClosedFrame],
         group: Sequence[int],
-        positions: npt.NDArray[np.intp],
         verdicts: list[Verdict],
         alerts: list[EdgeAlert],
     ) -> None:
@@ -96,16 +96,16 @@ class Detector:
         values = gather(
             np.stack([verdicts[index].values for index in group]),
             np.stack([frames[index].quality for index in group]),
-            positions,
+            self._columns(kind, frames[group[0]].unit.layout),
         )
         times = np.array([frames[index].measured_at_ms for index in group], dtype=np.int64)
         intervals = np.array([frames[index].unit.interval_ms for index in group], dtype=np.int64)
-        for minutes in fold(self._state, rows, times, intervals, values):
+        for minutes in fold(self._state, kind, rows, times, intervals, values):
             seen = self.monitor.step(self._state, minutes)
             changes = episodes.decide(self._state, seen, self.monitor.settings.episodes)
             for place, row in enumerate(seen.rows.tolist()):
                 if math.isfinite(seen.anomaly_score[place]):
-                    score, reasons = float(seen.anomaly_score[place]), _top(seen.point_shares[place])
+                    score, reasons = float(seen.anomaly_score[place]), _top(kind, seen.point_shares[place])
                     verdicts[of_row[row]] = verdicts[of_row[row]]._replace(score=score, reasons=reasons)
             alerts += [self._alert(change, seen) for change in changes]
 
@@ -136,10 +136,10 @@ class Detector:
             self._state = grow_state(self._state, len(self._units))
         return row
 
-    def _columns(self, layout: Layout) -> npt.NDArray[np.intp]:
+    def _columns(self, kind: Kind, layout: Layout) -> npt.NDArray[np.intp]:
         found = self._positions.get(layout.id)
         if found is None:
-            found = self._positions[layout.id] = layout.positions(POINTS)
+            found = self._positions[layout.id] = features.positions(kind, layout)
         return found
 
     def save(self) -> bytes:
@@ -148,13 +148,13 @@ class Detector:
             name: (array.dtype.str, array.shape, np.ascontiguousarray(array).tobytes())
             for name, array in self._state.items()
         }
-        return msgspec.msgpack.encode(_Saved(POINTS, tuple(self._units), arrays))
+        return msgspec.msgpack.encode(_Saved(SLOTS_MARK, tuple(self._units), arrays))
 
     def restore(self, saved: bytes) -> bool:
         """Go on where a detector stopped; False, and nothing changed, if another release wrote this."""
         try:
             kept = msgspec.msgpack.decode(saved, type=_Saved)
-            if kept.points != POINTS or kept.arrays.keys() != STATE_FIELDS.keys():
+            if kept.slots_mark != SLOTS_MARK or kept.arrays.keys() != STATE_FIELDS.keys():
                 return False
             state: State = {}
             for name, expected in STATE_FIELDS.items():
@@ -193,7 +193,7 @@ def _waves(frames: Sequence[ClosedFrame]) -> Iterator[list[int]]:
         pending = later
 
 
-def _top(shares: Floats) -> tuple[PointShare, ...]:
+def _top(kind: Kind, shares: Floats) -> tuple[PointShare, ...]:
     """The points that make up most of a score."""
     best = np.argsort(shares)[::-1][:_REASONS_MAX]
-    return tuple(PointShare(POINTS[point], float(shares[point])) for point in best if shares[point] >= _SHARE_MIN)
+    return tuple(PointShare(kind.points[point], float(shares[point])) for point in best if shares[point] >= _SHARE_MIN)

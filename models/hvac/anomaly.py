@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.hvac.facts import Facts
-from models.hvac.inputs import TARGET_COLUMNS, TARGET_INPUTS, TARGETS, T
+from models.hvac.inputs import Spec
 from models.hvac.points import Bools, Floats, P, State
 from models.hvac.settings import BaselineSettings
 from models.registry import Artifact
@@ -40,8 +40,17 @@ class Anomaly:
 
 def split(outputs: Floats) -> tuple[Floats, Floats]:
     """Expected values and standard deviations, (m, T) each, out of the model's outputs (m, 2 T)."""
-    sigma = np.exp(np.clip(outputs[:, T:], _SIGMA_LOG_MIN, _SIGMA_LOG_MAX).astype(np.float64)).astype(np.float32)
-    return outputs[:, :T], sigma
+    targets = outputs.shape[1] // 2
+    sigma_log = np.clip(outputs[:, targets:], _SIGMA_LOG_MIN, _SIGMA_LOG_MAX)
+    return outputs[:, :targets], np.exp(sigma_log.astype(np.float64)).astype(np.float32)
+
+
+def unseen(facts: Facts) -> Anomaly:
+    """What is known of m units of a kind that has no anomaly model: nothing."""
+    m = len(facts.rows)
+    none = np.empty((m, 0), dtype=np.float32)
+    score = np.full(m, np.nan, dtype=np.float32)
+    return Anomaly(none, none, none, none, score, np.zeros(m, dtype=bool), np.zeros((m, P), dtype=np.float32))
 
 
 def look(
@@ -58,15 +67,18 @@ def look(
         x: Inputs, shape (m, D).
         there: Which of them are not missing, shape (m, D).
     """
-    rows = facts.rows
+    rows, spec = facts.rows, facts.kind.models
+    targets = len(spec.targets)
     expected, sigma = split(artifact.model(np.concatenate([x, there.astype(np.float32)], axis=1)))
-    judged = there[:, TARGET_INPUTS] & facts.settled[:, None]
-    raw = np.where(judged, (x[:, TARGET_INPUTS] - expected) / sigma, np.float32(np.nan)).astype(np.float32)
-    count, total = state["offset_count"][rows], state["offset_sum"][rows]
+    judged = there[:, spec.target_inputs] & facts.settled[:, None]
+    raw = np.where(judged, (x[:, spec.target_inputs] - expected) / sigma, np.float32(np.nan)).astype(np.float32)
+    count, total = state["offset_count"][rows, :targets], state["offset_sum"][rows, :targets]
     offset = (total / (count + _SHRINK_MINUTES)).astype(np.float32)
     residual = raw - offset
 
-    calm = (state["anomaly_minutes"][rows] == 0) & (state["fault_level"][rows].max(axis=1) < 0.3)
+    calm = (state["anomaly_minutes"][rows] == 0) & (
+        state["fault_level"][rows, : len(facts.kind.families)].max(axis=1) < 0.3
+    )
     early = count < settings.minutes_min
     usable = np.where(
         early,
@@ -74,10 +86,10 @@ def look(
         (np.abs(residual) < _APART_MAX) & calm[:, None],
     )
     learn = judged & usable & (count < settings.minutes_max)
-    state["offset_count"][rows] = count + learn
-    state["offset_sum"][rows] = total + np.where(learn, raw, 0)
+    state["offset_count"][rows, :targets] = count + learn
+    state["offset_sum"][rows, :targets] = total + np.where(learn, raw, 0)
 
-    over = np.abs(residual) / artifact.thresholds(LIMITS)
+    over = np.abs(residual) / artifact.thresholds(spec.limits)
     seen = np.where(judged, over, np.float32(0))
     score = seen.max(axis=1)
     minutes = np.where(score > 1, np.minimum(state["anomaly_minutes"][rows] + 1, _STEADY_MINUTES), 0)
@@ -90,21 +102,18 @@ def look(
         over=seen,
         score=np.where(judged.any(axis=1), score, np.float32(np.nan)),
         anomalous=minutes >= _STEADY_MINUTES,
-        point_shares=_shares(seen),
+        point_shares=_shares(spec, seen),
     )
 
 
-LIMITS: tuple[str, ...] = tuple(f"limit.{name}" for name in TARGETS)
-
-
-def _shares(over: Floats) -> Floats:
+def _shares(spec: Spec, over: Floats) -> Floats:
     """Share of each point in the score, shape (m, P): squares of what is over, the sum 1 where there is a score."""
     squares = over * over
     total = np.zeros(len(over), dtype=np.float32)
-    for target in range(T):
+    for target in range(over.shape[1]):
         total += squares[:, target]
     shares = np.zeros((len(over), P), dtype=np.float32)
     safe = np.where(total > 0, total, np.float32(1))
-    for target, column in enumerate(TARGET_COLUMNS):
+    for target, column in enumerate(spec.target_slots):
         shares[:, column] += squares[:, target] / safe
     return shares

@@ -32,7 +32,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("speed_per_cube_root_power", 0.06),
     Figure("flow_per_speed", 0.15),
 )
-B = len(FIGURES)
+_B = len(FIGURES)
 _APART = np.array([figure.apart for figure in FIGURES])
 _RENEWED = -0.2  # as a logarithm
 # A centrifugal fan's power at one speed is about 0.3 + 0.7 x of that at design flow, x the flow over design flow; healthy
@@ -49,14 +49,14 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
     """
     figures = _figures(facts)
     rows = facts.rows
-    count, total = state["reference_count"][rows], state["reference_sum"][rows]
+    count, total = state["reference_count"][rows, :_B], state["reference_sum"][rows, :_B]
     with np.errstate(invalid="ignore", divide="ignore"):
         learned = np.where(count > 0, total / count, np.nan)
         near = (count < settings.minutes_min) | (np.abs(figures - learned) < _APART)
     good = np.isfinite(figures) & near & (count < settings.minutes_max)
     good &= (facts.running_seconds > settings.settle_seconds)[:, None]
-    state["reference_count"][rows] = count + good
-    state["reference_sum"][rows] = total + np.where(good, figures, 0)
+    state["reference_count"][rows, :_B] = count + good
+    state["reference_sum"][rows, :_B] = total + np.where(good, figures, 0)
 
     # A filter that resists clearly less than what was learned is a new one: learn it.
     renewed = (np.maximum(figures[:, 0] - learned[:, 0], figures[:, 1] - learned[:, 1]) < _RENEWED) & facts.settled
@@ -82,7 +82,7 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
 
 
 def _figures(facts: Facts) -> npt.NDArray[np.float64]:
-    """The figures of this minute as logarithms, shape (m, B); NaN where the fan is off or a point is missing."""
+    """The figures of this minute as logarithms, shape (m, figures); NaN where the fan is off or a point is missing."""
     flow = facts.of("supply_air_flow").astype(np.float64)
     drop = facts.of("filter_differential_pressure").astype(np.float64)
     speed = facts.of("supply_fan_speed_command").astype(np.float64)

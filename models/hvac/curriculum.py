@@ -16,9 +16,10 @@ from models.contracts.frame import as_sent
 from models.contracts.layout import layout_for
 from models.contracts.points import AHU_POINTS
 from models.hvac import features
-from models.hvac.families import FAMILIES
+from models.hvac.families import AHU_FAMILIES as FAMILIES
 from models.hvac.features import Minutes
-from models.hvac.points import POINTS, Floats, Ints
+from models.hvac.kinds import KINDS
+from models.hvac.points import Floats, Ints
 
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
@@ -170,14 +171,15 @@ def _how(rng: np.random.Generator) -> tuple[float, int]:
 def record(plant: Plant, lesson: Lesson) -> Iterator[Recording]:
     """A lesson as minutes, chunk by chunk, made as in service: on the grid of the frames, then folded."""
     layout = layout_for("ahu", AHU_POINTS)
-    positions = layout.positions(POINTS)
+    kind = KINDS["ahu"]
+    positions = features.positions(kind, layout)
     rows = np.arange(lesson.units)
     state = features.new_state(lesson.units)
     interval_ms = np.full(lesson.units, round(lesson.interval_seconds * 1000))
     for times, readings in plant(lesson):
         sent = as_sent(np.ascontiguousarray(readings.transpose(1, 2, 0)), layout)
         values = features.gather(sent, None, positions)
-        done = list(features.fold(state, rows, np.full(lesson.units, times[0]), interval_ms, values))
+        done = list(features.fold(state, kind, rows, np.full(lesson.units, times[0]), interval_ms, values))
         if done:
             minute_at_ms = np.array([minutes.minute_at_ms[0] for minutes in done])
             yield Recording(
@@ -192,7 +194,7 @@ def minutes_of(recording: Recording) -> Iterator[Minutes]:
     units = recording.means.shape[1]
     rows, whole = np.arange(units), np.ones(units, dtype=np.float32)
     for at_ms, means in zip(recording.minute_at_ms, recording.means, strict=True):
-        yield Minutes(rows, np.full(units, at_ms), means, whole)
+        yield Minutes(KINDS["ahu"], rows, np.full(units, at_ms), means, whole)
 
 
 def recorded(plant: Plant, lesson: Lesson) -> Recording:

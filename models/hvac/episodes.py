@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.contracts.messages import Severity
-from models.hvac.diagnose import SPEAKS_FOR, leading_rule, rule_name
-from models.hvac.families import FAMILIES, FAMILY_INDEX, FAMILY_TABLE
-from models.hvac.features import NEVER, State
-from models.hvac.rules import RULES
+from models.hvac.diagnose import leading_rule
+from models.hvac.features import NEVER, State, meet
+from models.hvac.kinds import Kind, rule_mark
+from models.hvac.points import F_MAX
 from models.hvac.settings import EpisodeSettings
 from models.hvac.verdicts import Verdicts
 
@@ -51,14 +51,14 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     probability = verdicts.fault_probability
     is_open = state["episode_opened_at_ms"][rows] != NEVER
     # A unit at rest keeps its last probabilities: they are no news.
-    judged = ~np.isnan(verdicts.anomaly_score)[:, None]
+    judged = verdicts.family_judged
     sure = np.where(probability >= settings.open_probability, state["episode_sure_minutes"][rows] + judged, 0)
     quiet = state["episode_quiet_minutes"][rows] + (verdicts.family_visible & is_open)
     quiet = np.where(probability < settings.clear_probability, quiet, 0)
     state["episode_sure_minutes"][rows] = sure
     state["episode_quiet_minutes"][rows] = quiet
     opening = (sure >= settings.open_minutes) & ~is_open
-    opening |= _unsure_which(state, verdicts, judged[:, 0], settings) & ~is_open.any(axis=1)[:, None]
+    opening |= _unsure_which(state, verdicts, settings) & ~is_open[:, : verdicts.kind.modelled].any(axis=1)[:, None]
     opening &= judged
     clearing = is_open & (quiet >= settings.clear_minutes)
     level = _severity_level(verdicts)
@@ -77,17 +77,19 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     return changes
 
 
-def _unsure_which(
-    state: State, verdicts: Verdicts, judged: npt.NDArray[np.bool_], settings: EpisodeSettings
-) -> npt.NDArray[np.bool_]:
-    """The most probable family of units that surely have some fault, for so long that it will not get clearer, (m, F)."""
-    rows, probability = verdicts.rows, verdicts.fault_probability
+def _unsure_which(state: State, verdicts: Verdicts, settings: EpisodeSettings) -> npt.NDArray[np.bool_]:
+    """The most probable of the model's families, in units that surely have some fault, for so long that it will not get
+    clearer, (m, F_MAX)."""
+    rows, probability, modelled = verdicts.rows, verdicts.fault_probability, verdicts.kind.modelled
+    if not modelled:
+        return np.zeros(probability.shape, dtype=bool)
+    judged = verdicts.family_judged[:, :modelled].any(axis=1)
     total = np.zeros(len(rows), dtype=np.float32)
-    for family in range(len(FAMILIES)):
+    for family in range(modelled):
         total += probability[:, family]
     minutes = np.where(total >= settings.unsure_probability, state["episode_unsure_minutes"][rows] + judged, 0)
     state["episode_unsure_minutes"][rows] = minutes
-    first = probability.argmax(axis=1)[:, None] == np.arange(len(FAMILIES))
+    first = probability[:, :modelled].argmax(axis=1)[:, None] == np.arange(F_MAX)
     opening: npt.NDArray[np.bool_] = first & (minutes >= settings.unsure_minutes)[:, None]
     return opening
 
@@ -102,47 +104,52 @@ def _change_unit(
     level: npt.NDArray[np.int8],
 ) -> list[EpisodeChange]:
     """Transitions of one unit: what clears, what rises, then what opens, the most probable first."""
-    row, at_ms = int(verdicts.rows[index]), int(verdicts.minute_at_ms[index])
+    row, at_ms, kind = int(verdicts.rows[index]), int(verdicts.minute_at_ms[index]), verdicts.kind
     opened_at, rule_of = state["episode_opened_at_ms"][row], state["episode_rule"][row]
     changes = []
     for family in np.flatnonzero(clearing):
-        changes.append(_change(state, row, int(family), "cleared", index, at_ms))
+        changes.append(_change(state, kind, row, int(family), "cleared", index, at_ms))
         _shut(state, row, int(family))
     for family in np.flatnonzero(rising):
         state["episode_level"][row, family] = level[family]
-        changes.append(_change(state, row, int(family), "updated", index, None))
+        changes.append(_change(state, kind, row, int(family), "updated", index, None))
     confirmed = verdicts.rule_confirmed[index]
     for family in sorted(np.flatnonzero(opening), key=lambda f: -verdicts.fault_probability[index, f]):
-        explained = SPEAKS_FOR[:, opened_at != NEVER].any(axis=1)
-        rule = leading_rule(confirmed & ~explained, int(family))
-        if rule < 0 and (opened_at != NEVER).any():
+        is_open = opened_at != NEVER
+        by_model = family < kind.modelled
+        if by_model:
+            is_open[kind.modelled :] = False  # what rules alone tell explains nothing that the model tells
+        explained = kind.speaks_for[:, is_open].any(axis=1)
+        rule = leading_rule(kind, confirmed & ~explained, int(family))
+        if rule < 0 and (is_open.any() or not by_model):
             continue
         opened_at[family] = at_ms
-        rule_of[family] = MODEL_RULE if rule < 0 else rule
+        rule_of[family] = MODEL_RULE if rule < 0 else rule_mark(kind.rules[rule].id)
         state["episode_quiet_minutes"][row, family] = 0
         state["episode_level"][row, family] = level[family]
-        changes.append(_change(state, row, int(family), "opened", index, None))
+        changes.append(_change(state, kind, row, int(family), "opened", index, None))
     return changes
 
 
-def force_open(state: State, row: int, family: str, opened_at_ms: int, rule: str = "") -> bool:
-    """Open an episode that another place saw first; False if that family is open here already.
+def force_open(state: State, kind: Kind, row: int, family: str, opened_at_ms: int, rule: str = "") -> bool:
+    """Open an episode that another place saw first; False if that family is open here already or not one of the kind's.
 
     `rule` is the one that opened it there: it belongs to the alert's id, which must be the same when the episode clears.
     """
-    index = FAMILY_INDEX[family]
-    if state["episode_opened_at_ms"][row, index] != NEVER:
+    meet(state, kind, np.array([row], dtype=np.intp))
+    slot = kind.family_slot.get(family)
+    if slot is None or state["episode_opened_at_ms"][row, slot] != NEVER:
         return False
-    state["episode_opened_at_ms"][row, index] = opened_at_ms
-    state["episode_rule"][row, index] = RULES.index(rule) if rule in RULES else MODEL_RULE
-    state["episode_quiet_minutes"][row, index] = 0
-    state["episode_level"][row, index] = _base_level(index)
+    state["episode_opened_at_ms"][row, slot] = opened_at_ms
+    state["episode_rule"][row, slot] = rule_mark(rule) if rule in kind.rule_slot else MODEL_RULE
+    state["episode_quiet_minutes"][row, slot] = 0
+    state["episode_level"][row, slot] = _LEVELS.index(kind.families[slot].severity)
     return True
 
 
 def close_all(state: State, row: int) -> None:
     """After maintenance: no episode is open; nothing is reported as cleared."""
-    for family in range(len(FAMILIES)):
+    for family in range(F_MAX):
         _shut(state, row, family)
     state["episode_unsure_minutes"][row] = 0
 
@@ -157,6 +164,7 @@ def _shut(state: State, row: int, family: int) -> None:
 
 def _change(
     state: State,
+    kind: Kind,
     row: int,
     family: int,
     transition: Literal["opened", "updated", "cleared"],
@@ -166,8 +174,8 @@ def _change(
     return EpisodeChange(
         row=row,
         transition=transition,
-        family=FAMILIES[family],
-        rule=rule_name(int(state["episode_rule"][row, family])),
+        family=kind.family_names[family],
+        rule=kind.rule_of_mark.get(int(state["episode_rule"][row, family]), "model"),
         severity=_LEVELS[int(state["episode_level"][row, family])],
         opened_at_ms=int(state["episode_opened_at_ms"][row, family]),
         cleared_at_ms=cleared_at_ms,
@@ -178,15 +186,10 @@ def _change(
 _LEVELS: tuple[Severity, ...] = ("info", "warning", "critical")
 
 
-def _base_level(family: int) -> int:
-    return _LEVELS.index(FAMILY_TABLE[family].severity)
-
-
-_BASE_LEVELS = np.array([_base_level(family) for family in range(len(FAMILIES))], dtype=np.int8)
-
-
 def _severity_level(verdicts: Verdicts) -> npt.NDArray[np.int8]:
-    """Severity of each family now, shape (m, F): its own, or critical when a failure within a day is likely."""
+    """Severity of each family now, shape (m, F_MAX): its own, or critical when a failure within a day is likely."""
     soon = verdicts.failure_probability[:, 0] >= _CRITICAL_PROBABILITY  # False for NaN
-    levels: npt.NDArray[np.int8] = np.where(soon[:, None], np.int8(_LEVELS.index("critical")), _BASE_LEVELS[None, :])
+    own = np.zeros(F_MAX, dtype=np.int8)
+    own[: len(verdicts.kind.families)] = [_LEVELS.index(family.severity) for family in verdicts.kind.families]
+    levels: npt.NDArray[np.int8] = np.where(soon[:, None], np.int8(_LEVELS.index("critical")), own[None, :])
     return levels

@@ -14,7 +14,8 @@ from models.contracts.figures import Figure, wilson
 from models.hvac import curriculum, episodes, features
 from models.hvac.calibration import calibration
 from models.hvac.curriculum import Lesson, Plant, Planted
-from models.hvac.families import FAMILIES, HORIZONS_HOURS
+from models.hvac.families import AHU_FAMILIES as FAMILIES
+from models.hvac.families import HORIZONS_HOURS
 from models.hvac.monitor import Monitor
 from models.hvac.points import Floats
 

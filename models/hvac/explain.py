@@ -9,12 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.contracts.messages import Reason
-from models.hvac.diagnose import SHOWS_IN
+from models.contracts.points import POINTS as VOCABULARY
 from models.hvac.episodes import EpisodeChange
-from models.hvac.families import FAMILIES, FAMILY_INDEX
-from models.hvac.inputs import TARGET_COLUMNS, TARGET_STEPS, TARGETS
-from models.hvac.points import COLUMN, LABELS, POINTS, UNITS
-from models.hvac.rules import RULE_TABLE
+from models.hvac.kinds import Kind
 from models.hvac.verdicts import Verdicts
 
 _SYMBOLS = {"celsius": "°C", "pascals": "Pa", "watts": "W", "cubic_meters_per_second": "m³/s", "ppm": "ppm"}
@@ -36,17 +33,18 @@ def value_text(value: float, unit: str) -> str:
 class _Unit:
     """One unit at one minute: its means in words."""
 
-    def __init__(self, means: npt.NDArray[np.float32]) -> None:
-        self._means = means
+    def __init__(self, kind: Kind, means: npt.NDArray[np.float32]) -> None:
+        self._kind, self._means = kind, means
 
     def number(self, point: str) -> float:
-        return float(self._means[COLUMN[point]])
+        slot = self._kind.slot.get(point)
+        return float("nan") if slot is None else float(self._means[slot])
 
     def known(self, point: str) -> bool:
-        return bool(np.isfinite(self._means[COLUMN[point]]))
+        return bool(np.isfinite(self.number(point)))
 
     def text(self, point: str) -> str:
-        return value_text(self.number(point), UNITS[COLUMN[point]])
+        return value_text(self.number(point), VOCABULARY[point].unit)
 
     def valve(self, which: str) -> str:
         opening = self.number(f"{which}_valve_command")
@@ -156,7 +154,17 @@ _SENTENCES: dict[str, Callable[[_Unit, float], str]] = {
         ("supply", "chilled_water_supply_temperature"),
     ),
 }
-_TARGET_NAMES = tuple(TARGETS)
+
+
+def _plain(point: str) -> Callable[[_Unit, float], str]:
+    """What is said of a target that has no sentence of its own."""
+
+    def say(u: _Unit, apart: float) -> str:
+        known = VOCABULARY[point]
+        away = value_text(abs(apart), known.unit) if known.unit != "state" else "far"
+        return f"{known.label.lower()} {u.text(point)} is {away} {_direction(apart)} what the other readings explain"
+
+    return say
 
 
 class _Found(NamedTuple):
@@ -173,7 +181,7 @@ def explain(verdicts: Verdicts, index: int, means: npt.NDArray[np.float32] | Non
         means: Shape (m, P), if other means than those judged are to be named.
     """
     values = (verdicts.means if means is None else means)[index]
-    points = _point_reasons(verdicts, index, _Unit(values))
+    points = _point_reasons(verdicts, index, _Unit(verdicts.kind, values))
     return (*points[:1], *_rule_reasons(verdicts, index, values), *points[1:], *_risk_reason(verdicts, index))
 
 
@@ -183,50 +191,56 @@ def explain_change(verdicts: Verdicts, change: EpisodeChange) -> tuple[Reason, .
     found = explain(verdicts, change.index)
     if found:
         return found
-    probability = float(verdicts.fault_probability[change.index, FAMILY_INDEX[change.family]])
+    probability = float(verdicts.fault_probability[change.index, verdicts.kind.family_slot[change.family]])
     verb = "no longer look" if change.transition == "cleared" else "look"
     text = f"all readings together {verb} like this fault: {probability:.0%} likely by the trained model"
     return (Reason(kind="risk", name="diagnosis", text=text, value=round(probability, 4)),)
 
 
 def _point_reasons(verdicts: Verdicts, index: int, unit: _Unit) -> list[Reason]:
-    over = verdicts.over[index]
-    family = FAMILIES[int(verdicts.fault_probability[index].argmax())]
-    typical = {_TARGET_NAMES.index(name) for name in SHOWS_IN[family]}
+    kind, over = verdicts.kind, verdicts.over[index]
+    spec = kind.spec
+    if spec is None:
+        return []
+    family = spec.families[int(verdicts.fault_probability[index, : len(spec.families)].argmax())]
+    typical = {spec.target_names.index(name) for name in spec.shows_in[family]}
     found = [_Found(int(target), float(over[target])) for target in np.flatnonzero(over >= _WORTH_SAYING)]
     # What is typical of the likeliest fault is said first: people act on the cause, not on its consequences.
     found.sort(key=lambda one: (one.target not in typical, -one.over))
     reasons = []
     for target, _ in found[:_POINTS_MAX]:
-        column = int(TARGET_COLUMNS[target])
-        apart = float(verdicts.apart[index, target] * TARGET_STEPS[target])
-        celsius = UNITS[column] == "celsius"
-        value = unit.number(POINTS[column])
+        slot = int(spec.target_slots[target])
+        point, unit_name = kind.points[slot], kind.units[slot]
+        apart = float(verdicts.apart[index, target] * spec.target_steps[target])
+        celsius = unit_name == "celsius"
+        value = unit.number(point)
+        say = _SENTENCES.get(spec.target_names[target], _plain(point))
         reasons.append(
             Reason(
                 kind="point",
-                name=POINTS[column],
-                text=_SENTENCES[_TARGET_NAMES[target]](unit, apart),
+                name=point,
+                text=say(unit, apart),
                 value=value if np.isfinite(value) else None,
                 expected=value - apart if celsius and np.isfinite(value) else None,
-                unit=UNITS[column],
-                share=float(verdicts.point_shares[index, column]),
+                unit=unit_name,
+                share=float(verdicts.point_shares[index, slot]),
             )
         )
     return reasons
 
 
 def _rule_reasons(verdicts: Verdicts, index: int, values: npt.NDArray[np.float32]) -> list[Reason]:
-    reasons = []
-    for number in np.flatnonzero(verdicts.rule_confirmed[index]):
-        rule = RULE_TABLE[number]
-        columns = [COLUMN[point] for point in rule.points if np.isfinite(values[COLUMN[point]])]
-        read = ", ".join(f"{LABELS[c].lower()} {value_text(float(values[c]), UNITS[c])}" for c in columns)
+    kind, reasons = verdicts.kind, []
+    for number in np.flatnonzero(verdicts.rule_confirmed[index]).tolist():
+        rule = kind.rules[number]
+        slots = [kind.slot[point] for point in rule.points if np.isfinite(values[kind.slot[point]])]
+        read = ", ".join(f"{kind.labels[s].lower()} {value_text(float(values[s]), kind.units[s])}" for s in slots)
+        said = f"{rule.title[:1].lower()}{rule.title[1:]}" + (f": {read}" if read else "")
         reasons.append(
             Reason(
                 kind="rule",
                 name=rule.id,
-                text=f"{rule.title[:1].lower()}{rule.title[1:]}: {read} (rule {rule.id}: {rule.equation})",
+                text=f"{said} (rule {rule.id}: {rule.equation})",
                 value=float(verdicts.rule_excess[index, number]),
                 unit=rule.unit,
             )

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.hvac.points import COLUMN, Bools, Floats, Ints, Rows
+from models.hvac.points import Bools, Floats, Ints, Rows
+
+if TYPE_CHECKING:
+    from models.hvac.kinds import Kind
 
 
 @dataclass(slots=True)
 class Facts:
-    """What is known of m units at one minute each. `mean` is over five minutes, `now` over the last one; both (m, P).
+    """What is known of m units of one kind at one minute each. `mean` is over five minutes, `now` over the last one; both
+    (m, P), in the kind's slots.
 
-    `broken` marks a unit met anew or after a gap, `settled` one whose fan has run for longer than the start-up time;
+    `broken` marks a unit met anew or after a gap, `settled` one that has run for longer than the start-up time;
     `references` holds figures against the unit's own healthy ones by name, NaN while they are being learned.
     """
 
+    kind: Kind
     rows: Rows
     at_ms: Ints
     now: Floats
@@ -29,16 +35,26 @@ class Facts:
     heating_closed_seconds: Ints
     cooling_closed_seconds: Ints
     references: dict[str, Floats] = field(default_factory=dict)
+    _missing: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._missing = np.full(len(self.rows), np.nan, dtype=np.float32)
+        self._missing.flags.writeable = False
 
     def of(self, point: str) -> Floats:
-        """Five-minute mean of a point, shape (m,)."""
-        values: Floats = self.mean[:, COLUMN[point]]
-        return values
+        """Five-minute mean of a point, shape (m,); NaN where it is not read or the kind has no such point."""
+        slot = self.kind.slot.get(point)
+        return self._missing if slot is None else self.mean[:, slot]
+
+    def last(self, point: str) -> Floats:
+        """Mean of a point over the last minute alone, shape (m,)."""
+        slot = self.kind.slot.get(point)
+        return self._missing if slot is None else self.now[:, slot]
 
     def known(self, point: str) -> Bools:
         """Whether the point is read at all, shape (m,)."""
-        return ~np.isnan(self.mean[:, COLUMN[point]])
+        return ~np.isnan(self.of(point))
 
     def reference(self, name: str) -> Floats:
-        """The unit's own healthy figure, shape (m,)."""
-        return self.references.get(name, np.full(len(self.rows), np.nan, dtype=np.float32))
+        """The unit's own healthy figure, shape (m,); NaN while it is learned."""
+        return self.references.get(name, self._missing)

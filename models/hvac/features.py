@@ -17,24 +17,23 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.hvac.baseline import B
+from models.contracts.layout import Layout
 from models.hvac.facts import Facts
-from models.hvac.families import F
-from models.hvac.inputs import J, T
-from models.hvac.points import COLUMN, POINTS, Bools, Floats, Ints, P, Rows, State
-from models.hvac.rules import RULES
+from models.hvac.kinds import Kind
+from models.hvac.points import B_MAX, F_MAX, J_MAX, R_MAX, T_MAX, Bools, Floats, Ints, P, Rows, State
 from models.hvac.settings import RuleSettings
 
 __all__ = [
-    "POINTS",
     "STATE_FIELDS",
     "Minutes",
     "State",
     "fold",
     "gather",
     "grow_state",
+    "meet",
     "new_state",
     "observe",
+    "positions",
 ]
 
 MINUTE_MS = 60_000
@@ -56,6 +55,8 @@ class Field(NamedTuple):
 
 
 STATE_FIELDS: dict[str, Field] = {
+    # as which kind of equipment the row was fed last
+    "kind": Field("<i2", (), 0),
     # fold: the open minute
     "open_minute": Field("<i8", (), NEVER),
     "open_sum": Field("<f8", (P,), 0),
@@ -69,26 +70,26 @@ STATE_FIELDS: dict[str, Field] = {
     "heating_closed_since_ms": Field("<i8", (), NEVER),
     "cooling_closed_since_ms": Field("<i8", (), NEVER),
     # baseline
-    "reference_count": Field("<i4", (B,), 0),
-    "reference_sum": Field("<f8", (B,), 0),
+    "reference_count": Field("<i4", (B_MAX,), 0),
+    "reference_sum": Field("<f8", (B_MAX,), 0),
     # anomaly and diagnosis
-    "offset_count": Field("<i4", (T,), 0),
-    "offset_sum": Field("<f8", (T,), 0),
+    "offset_count": Field("<i4", (T_MAX,), 0),
+    "offset_sum": Field("<f8", (T_MAX,), 0),
     "anomaly_minutes": Field("<i2", (), 0),
-    "fault_level": Field("<f4", (F,), 0),
+    "fault_level": Field("<f4", (F_MAX,), 0),
     # rules
-    "rule_true_since_ms": Field("<i8", (len(RULES),), NEVER),
-    "rule_true_at_ms": Field("<i8", (len(RULES),), NEVER),
+    "rule_true_since_ms": Field("<i8", (R_MAX,), NEVER),
+    "rule_true_at_ms": Field("<i8", (R_MAX,), NEVER),
     # episodes
-    "episode_opened_at_ms": Field("<i8", (F,), NEVER),
-    "episode_rule": Field("<i2", (F,), NEVER),
-    "episode_quiet_minutes": Field("<i4", (F,), 0),
-    "episode_sure_minutes": Field("<i4", (F,), 0),
+    "episode_opened_at_ms": Field("<i8", (F_MAX,), NEVER),
+    "episode_rule": Field("<i4", (F_MAX,), NEVER),
+    "episode_quiet_minutes": Field("<i4", (F_MAX,), 0),
+    "episode_sure_minutes": Field("<i4", (F_MAX,), 0),
     "episode_unsure_minutes": Field("<i4", (), 0),
-    "episode_level": Field("|i1", (F,), 0),
+    "episode_level": Field("|i1", (F_MAX,), 0),
     # failure risk: health figures, smoothed fast and slowly over running time
-    "health_fast": Field("<f4", (J,), 0),
-    "health_slow": Field("<f4", (J,), 0),
+    "health_fast": Field("<f4", (J_MAX,), 0),
+    "health_slow": Field("<f4", (J_MAX,), 0),
     "health_minutes": Field("<f4", (), 0),
 }
 
@@ -106,13 +107,29 @@ def grow_state(state: State, rows: int) -> State:
     return grown
 
 
+def meet(state: State, kind: Kind, rows: Rows) -> None:
+    """These rows are fed as this kind now; a unit that was of another kind starts anew."""
+    others = rows[state["kind"][rows] != kind.code]
+    if len(others):
+        for name, field in STATE_FIELDS.items():
+            state[name][others] = field.fill
+        state["kind"][others] = kind.code
+
+
+def positions(kind: Kind, layout: Layout) -> Rows:
+    """Channel of each slot of the kind's points, -1 where the layout lacks it, shape (P,)."""
+    found = np.full(P, -1, dtype=np.intp)
+    found[: len(kind.points)] = layout.positions(kind.points)
+    return found
+
+
 def gather(values: Floats, quality: npt.NDArray[np.uint8] | None, positions: Rows) -> Floats:
-    """The points that we understand, in our order, out of frames of one layout.
+    """The points that we understand, in their slots, out of frames of one layout.
 
     Args:
         values: Shape (k, channels, n).
         quality: Shape (k, channels, n), or None when every sample is good.
-        positions: Channel of each of our points, -1 where the layout lacks it, shape (P,).
+        positions: As `positions` gives them, shape (P,).
 
     Returns:
         Shape (k, P, n); NaN where the point is missing or its sample not good.
@@ -127,11 +144,13 @@ def gather(values: Floats, quality: npt.NDArray[np.uint8] | None, positions: Row
 
 @dataclass(slots=True)
 class Minutes:
-    """One whole minute of each of some units. `rows` (m,) are distinct; `means` (m, P), NaN where nothing good was read.
+    """One whole minute of each of some units of one kind. `rows` (m,) are distinct; `means` (m, P), NaN where nothing good
+    was read.
 
     `minute_at_ms` is the start of the minute; `coverage_fraction` the part of it for which anything good was read.
     """
 
+    kind: Kind
     rows: Rows
     minute_at_ms: Ints
     means: Floats
@@ -140,12 +159,13 @@ class Minutes:
 
 def fold(
     state: State,
+    kind: Kind,
     rows: Rows,
     measured_at_ms: Ints,
     interval_ms: Ints,
     values: Floats,
 ) -> Iterator[Minutes]:
-    """Add samples of several units to their open minutes, and give out every minute that is complete by now.
+    """Add samples of several units of one kind to their open minutes, and give out every minute that is complete by now.
 
     The iterator works on `state` as it goes: use it up before the next call.
 
@@ -162,6 +182,7 @@ def fold(
     if k == 0 or n == 0:
         return
     rows = np.asarray(rows, dtype=np.intp)
+    meet(state, kind, rows)
     minute = (measured_at_ms[:, None] + interval_ms[:, None] * np.arange(n)) // MINUTE_MS
     starts, segments = _segments(minute)
     good = np.abs(values) < _VALUE_MAX  # False for NaN
@@ -180,7 +201,7 @@ def fold(
         late = (here < open_minute) & (open_minute - here <= CLOCK_STEP_MINUTES)
         done = (here != open_minute) & (open_minute != NEVER) & ~late
         if done.any():
-            yield _close(state, rows[at[done]])
+            yield _close(state, kind, rows[at[done]])
         fresh = (here != open_minute) & ~late
         _restart(state, rows[at[fresh]], here[fresh])
         kept = ~late
@@ -202,13 +223,14 @@ def _segments(minute: Ints) -> tuple[Rows, Rows]:
     return starts, segments
 
 
-def _close(state: State, rows: Rows) -> Minutes:
+def _close(state: State, kind: Kind, rows: Rows) -> Minutes:
     """The open minutes of these rows, as they stand."""
     count = state["open_count"][rows]
     means = np.full(count.shape, np.nan)
     np.divide(state["open_sum"][rows], count * _GRID, out=means, where=count > 0)
     coverage = np.minimum(state["open_covered_ms"][rows] / MINUTE_MS, 1)
     return Minutes(
+        kind,
         rows,
         state["open_minute"][rows] * MINUTE_MS,
         means.astype(np.float32),
@@ -229,7 +251,8 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings) -> Facts:
 
     Works on `state`; the result holds copies.
     """
-    rows, at_ms, now = minutes.rows, minutes.minute_at_ms, minutes.means
+    kind, rows, at_ms, now = minutes.kind, minutes.rows, minutes.minute_at_ms, minutes.means
+    meet(state, kind, rows)
     last = state["last_minute_at_ms"][rows]
     broken = (last == NEVER) | (at_ms <= last) | (at_ms - last > settings.gap_seconds * 1000 + MINUTE_MS)
     state["last_minute_at_ms"][rows] = at_ms
@@ -239,15 +262,16 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings) -> Facts:
     state["ring_at_ms"][rows, slot] = at_ms
     mean = _window_mean(state, rows, at_ms)
 
-    running = _running(now)
+    running = _running(kind, now)
     running_seconds = _held(state, "running_since_ms", rows, at_ms, running, broken)
     # Met while running: it has most likely run for a while, so half of the start-up time is given.
     met = broken & running
     state["running_since_ms"][rows[met]] -= settings.startup_seconds * 500
     running_seconds = running_seconds + met * (settings.startup_seconds // 2)
-    heating = now[:, COLUMN["heating_valve_command"]] <= settings.valve_closed_fraction
-    cooling = now[:, COLUMN["cooling_valve_command"]] <= settings.valve_closed_fraction
+    heating = _closed(kind.operation.heating, kind, now, settings)
+    cooling = _closed(kind.operation.cooling, kind, now, settings)
     return Facts(
+        kind=kind,
         rows=rows,
         at_ms=at_ms,
         now=now,
@@ -278,13 +302,21 @@ def _window_mean(state: State, rows: Rows, at_ms: Ints) -> Floats:
     return mean.astype(np.float32)
 
 
-def _running(now: Floats) -> Bools:
-    """Whether the supply fan runs: by its status, else by its speed, else by the air flow; unknown counts as off."""
-    running: Bools = now[:, COLUMN["supply_air_flow"]] > 0.02
-    for name, least in (("supply_fan_speed_command", 0.05), ("supply_fan_status", 0.5)):
-        values = now[:, COLUMN[name]]
+def _running(kind: Kind, now: Floats) -> Bools:
+    """Whether each unit runs: by the most trusted of the points that tell it; unknown counts as off."""
+    running: Bools = np.zeros(len(now), dtype=bool)
+    for name, least in kind.operation.running:
+        values = now[:, kind.slot[name]]
         running = np.where(np.isnan(values), running, values > least)
     return running
+
+
+def _closed(command: str, kind: Kind, now: Floats, settings: RuleSettings) -> Bools:
+    """Whether a coil is asked for nothing, shape (m,); False where that is not told."""
+    if not command:
+        return np.zeros(len(now), dtype=bool)
+    closed: Bools = now[:, kind.slot[command]] <= settings.valve_closed_fraction
+    return closed
 
 
 def _held(

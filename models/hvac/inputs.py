@@ -1,25 +1,21 @@
-"""What the trained models see of a minute: points normalised by the unit's condition, with a mask of what is there.
+"""What trained models see of a minute: points normalised by the unit's condition, with a mask of what is there.
 
-Air temperatures are taken relative to the return or mixed air, flow, power and filter pressure relative to the unit's own
-reference, so that size and season drop out. The anomaly model reconstructs each *target* from the inputs that physics ties
-it to, never from itself:
-
-    mixing    outdoor, return, damper            ──▶ mixed air
-    coils     mixed air, valves, water, flow     ──▶ supply air, water returns
-    control   valves, damper                     ──▶ deviation from the setpoint
-    fan       speed, flow, setpoint              ──▶ flow, power, filter pressure, duct pressure
+Temperatures are taken relative to one another, flow, power and filter pressure relative to the unit's own reference, so
+that size and season drop out. The anomaly model reconstructs each *target* from the inputs that physics ties it to, never
+from itself. One `Spec` a kind of equipment; `inputs_ahu.py` is the air handler's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from models.contracts.equipment import EQUIPMENT
 from models.hvac.facts import Facts
-from models.hvac.families import F
-from models.hvac.points import COLUMN, Bools, Floats
+from models.hvac.points import T_MAX, Bools, Floats, Ints, Rows
 
 _SLOW = 1800.0
 
@@ -33,169 +29,130 @@ class Input(NamedTuple):
     of: Callable[[Facts], Floats]
 
 
-def _point(name: str, middle: float, step: float, column: str = "") -> Input:
-    return Input(
-        column or name,
-        name,
-        step,
-        lambda f: (f.of(name) - np.float32(middle)) / np.float32(step),
-    )
+def point(name: str, middle: float, step: float, column: str = "") -> Input:
+    """A point as it is, `step` of it from `middle` being 1."""
+    return Input(column or name, name, step, lambda f: (f.of(name) - np.float32(middle)) / np.float32(step))
 
 
-def _apart(column: str, name: str, other: str, step: float) -> Input:
+def apart(column: str, name: str, other: str, step: float) -> Input:
+    """How far a point is above another."""
     return Input(column, name, step, lambda f: (f.of(name) - f.of(other)) / np.float32(step))
 
 
-def _change(name: str, step: float) -> Input:
+def change(name: str, step: float) -> Input:
     """How far the last minute is from the mean over five: what is on the move is hard to explain."""
-    column = COLUMN[name]
-    return Input(
-        f"{name}_change",
-        name,
-        step,
-        lambda f: (f.now[:, column] - f.mean[:, column]) / np.float32(step),
-    )
+    return Input(f"{name}_change", name, step, lambda f: (f.last(name) - f.of(name)) / np.float32(step))
 
 
-def _log_reference(column: str, point: str, step: float) -> Input:
-    return Input(column, point, step, lambda f: f.reference(column) / np.float32(step))
+def over_reference(column: str, name: str, step: float) -> Input:
+    """A figure against the unit's own healthy one."""
+    return Input(column, name, step, lambda f: f.reference(column) / np.float32(step))
 
 
-def _tracking(f: Facts) -> Floats:
-    own = f.of("supply_air_temperature_setpoint")
-    supply = f.of("supply_air_temperature")
-    low = f.of("supply_air_heating_temperature_setpoint")
-    high = f.of("supply_air_cooling_temperature_setpoint")
-    # Two setpoints leave a band in which nothing is asked for.
-    band = np.where(
-        supply > high,
-        supply - high,
-        np.where(supply < low, supply - low, 0 * (supply + high + low)),
-    )
-    return (np.where(np.isnan(own), band, supply - own) / np.float32(3)).astype(np.float32)
+def held(column: str, name: str, seconds: Callable[[Facts], Ints]) -> Input:
+    """For how long something has been as it is, up to half an hour."""
+    return Input(column, name, 1, lambda f: np.minimum(seconds(f) / _SLOW, 1).astype(np.float32))
 
 
-def _duct(f: Facts) -> Floats:
-    setpoint = f.of("supply_air_static_pressure_setpoint")
-    share = f.of("supply_air_static_pressure") / np.maximum(setpoint, np.float32(10))
-    return ((share - 1) * np.float32(5)).astype(np.float32)
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """What the models of one kind of equipment see and give: D inputs, T targets, the families that they tell apart.
 
-
-def _held(seconds: str) -> Callable[[Facts], Floats]:
-    return lambda f: np.minimum(getattr(f, seconds) / _SLOW, 1).astype(np.float32)
-
-
-INPUTS: tuple[Input, ...] = (
-    _apart("outdoor", "outdoor_air_temperature", "return_air_temperature", 10),
-    _point("outdoor_air_relative_humidity", 0.5, 0.3),
-    _point("return_air_temperature", 22, 5, "return"),
-    _apart("zone", "zone_air_temperature", "return_air_temperature", 2),
-    _apart("mixed", "mixed_air_temperature", "return_air_temperature", 10),
-    _point("mixed_air_temperature", 18, 8, "mixed_absolute"),
-    _apart("supply", "supply_air_temperature", "mixed_air_temperature", 10),
-    Input("tracking", "supply_air_temperature_setpoint", 3, _tracking),
-    _point("outdoor_air_damper_command", 0.5, 0.5, "damper"),
-    _point("heating_valve_command", 0.25, 0.25, "heating"),
-    _point("cooling_valve_command", 0.25, 0.25, "cooling"),
-    _point("supply_fan_speed_command", 0.6, 0.2, "speed"),
-    _log_reference("flow_per_speed", "supply_air_flow", 0.2),
-    _log_reference("fan_speed_excess", "supply_fan_power", 0.1),
-    _log_reference("filter_pressure_per_flow", "filter_differential_pressure", 0.3),
-    Input("duct", "supply_air_static_pressure", 0.2, _duct),
-    _point("supply_air_static_pressure_setpoint", 220, 60, "duct_setpoint"),
-    _point("hot_water_supply_temperature", 52, 8, "hot_water"),
-    _point("hot_water_return_temperature", 25, 10, "hot_return"),
-    _point("chilled_water_supply_temperature", 7, 3, "chilled_water"),
-    _point("chilled_water_return_temperature", 16, 5, "chilled_return"),
-    Input("heating_closed", "heating_valve_command", 1, _held("heating_closed_seconds")),
-    Input("cooling_closed", "cooling_valve_command", 1, _held("cooling_closed_seconds")),
-    Input("running", "supply_fan_status", 1, _held("running_seconds")),
-    _change("mixed_air_temperature", 0.5),
-    _change("supply_air_temperature", 0.5),
-    _change("outdoor_air_damper_command", 0.1),
-    _change("heating_valve_command", 0.1),
-    _change("cooling_valve_command", 0.1),
-    _change("supply_fan_speed_command", 0.1),
-)
-D = len(INPUTS)
-INPUT_INDEX: dict[str, int] = {row.name: index for index, row in enumerate(INPUTS)}
-
-_MOVES = ("running", "supply_fan_speed_command_change")
-_MIXING = (
-    "outdoor",
-    "return",
-    "damper",
-    "outdoor_air_damper_command_change",
-    "speed",
-    *_MOVES,
-)
-_FLOW = ("speed", "flow_per_speed", "duct_setpoint")
-_HEATING = ("heating", "heating_closed", "heating_valve_command_change", "hot_water")
-_COOLING = (
-    "cooling",
-    "cooling_closed",
-    "cooling_valve_command_change",
-    "chilled_water",
-)
-_AIR = (
-    "mixed_absolute",
-    "mixed_air_temperature_change",
-    "outdoor",
-    "return",
-    "outdoor_air_relative_humidity",
-    "damper",
-)
-_COILS = (*_HEATING, *_COOLING, *_AIR, *_FLOW, *_MOVES)
-
-# Target: the inputs that may explain it.
-TARGETS: dict[str, tuple[str, ...]] = {
-    "zone": ("return", "running"),
-    "mixed": _MIXING,
-    "supply": (*_COILS, "supply_air_temperature_change"),
-    "tracking": (
-        "heating",
-        "cooling",
-        "damper",
-        "mixed_absolute",
-        "return",
-        "supply_air_temperature_change",
-        *_MOVES,
-    ),
-    "flow_per_speed": ("speed", "duct", "duct_setpoint", *_MOVES),
-    "fan_speed_excess": ("speed", "duct", "duct_setpoint", *_MOVES),
-    "filter_pressure_per_flow": ("speed", "duct_setpoint", *_MOVES),
-    "duct": ("speed", "duct_setpoint", *_MOVES),
-    "hot_water": ("outdoor", "return"),
-    "hot_return": (*_HEATING, *_AIR, *_FLOW, *_MOVES),
-    "chilled_water": ("outdoor", "return"),
-    "chilled_return": (*_COOLING, *_AIR, *_FLOW, *_MOVES, "supply", "heating"),
-}
-T = len(TARGETS)
-TARGET_INPUTS = np.array([INPUT_INDEX[name] for name in TARGETS])
-TARGET_COLUMNS = np.array([COLUMN[INPUTS[index].point] for index in TARGET_INPUTS])
-TARGET_STEPS = np.array([INPUTS[index].unit_step for index in TARGET_INPUTS], dtype=np.float32)
-J = T + 2 + F  # health figures that the failure risk follows
-# Shape (T, D): which input each target may see.
-VISIBLE: Floats = np.array(
-    [[row.name in seen for row in INPUTS] for seen in TARGETS.values()], dtype=np.float32
-)  # fmt: skip
-
-ANOMALY_INPUTS: tuple[str, ...] = (*(row.name for row in INPUTS), *(f"there_{row.name}" for row in INPUTS))
-ANOMALY_OUTPUTS: tuple[str, ...] = (
-    *(f"expected_{name}" for name in TARGETS),
-    *(f"sigma_log_{name}" for name in TARGETS),
-)
-
-
-def inputs(facts: Facts) -> tuple[Floats, Bools]:
-    """The columns of each minute, shape (m, D), 0 where missing, and whether they are there, shape (m, D).
-
-    Values beyond what any healthy plant shows are cut, so that no fault leads the models far off.
+    Attributes:
+        equipment: Name of the kind.
+        rows: The inputs, shape (D,).
+        targets: Each with the inputs that may explain it.
+        context: Inputs that the diagnosis model reads beside the residuals.
+        families: Those that the diagnosis model tells apart, the first of the kind's.
+        shows_in: For each of them the targets in which it shows.
+        evidence: Rules that the diagnosis model weighs: its own name of each, and the rule's id.
     """
-    x = np.empty((len(facts.rows), D), dtype=np.float32)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for index, row in enumerate(INPUTS):
-            x[:, index] = row.of(facts)
-    there = np.isfinite(x)
-    x = np.clip(np.where(there, x, np.float32(0)), np.float32(-6), np.float32(6))
-    return x, there
+
+    equipment: str
+    rows: tuple[Input, ...]
+    targets: Mapping[str, tuple[str, ...]]
+    context: tuple[str, ...]
+    families: tuple[str, ...]
+    shows_in: Mapping[str, tuple[str, ...]]
+    evidence: Mapping[str, str]
+    index: Mapping[str, int] = field(init=False)
+    target_names: tuple[str, ...] = field(init=False)
+    target_inputs: Rows = field(init=False)  # (T,): each target's own input
+    target_slots: Rows = field(init=False)  # (T,): the slot of its point
+    target_steps: Floats = field(init=False)  # (T,)
+    visible: Floats = field(init=False)  # (T, D): which input each target may see
+    context_inputs: Rows = field(init=False)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        names = [row.name for row in self.rows]
+        put(self, "index", {name: place for place, name in enumerate(names)})
+        put(self, "target_names", tuple(self.targets))
+        put(self, "target_inputs", np.array([names.index(name) for name in self.targets], dtype=np.intp))
+        slots = {name: slot for slot, name in enumerate(EQUIPMENT[self.equipment].points)}
+        put(self, "target_slots", np.array([slots[self.rows[i].point] for i in self.target_inputs], dtype=np.intp))
+        put(self, "target_steps", np.array([self.rows[i].unit_step for i in self.target_inputs], dtype=np.float32))
+        visible = np.array([[name in seen for name in names] for seen in self.targets.values()], dtype=np.float32)
+        put(self, "visible", visible)
+        put(self, "context_inputs", np.array([names.index(name) for name in self.context], dtype=np.intp))
+
+    @property
+    def anomaly_inputs(self) -> tuple[str, ...]:
+        """Columns of the anomaly model: the inputs, then whether each is there."""
+        return (*self.index, *(f"there_{name}" for name in self.index))
+
+    @property
+    def anomaly_outputs(self) -> tuple[str, ...]:
+        """For each target what is expected, then the logarithm of how far healthy units stray from it."""
+        return (*(f"expected_{name}" for name in self.targets), *(f"sigma_log_{name}" for name in self.targets))
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Thresholds of the anomaly model: what healthy units hardly ever pass, in standard deviations."""
+        return tuple(f"limit.{name}" for name in self.targets)
+
+    @property
+    def diagnosis_inputs(self) -> tuple[str, ...]:
+        """Columns of the diagnosis model."""
+        return (
+            *(f"residual_{name}" for name in self.targets),
+            *(f"judged_{name}" for name in self.targets),
+            "filter_resistance_rise",
+            "fan_speed_excess",
+            *self.context,
+            *(f"rule_{name}" for name in self.evidence),
+        )
+
+    @property
+    def diagnosis_outputs(self) -> tuple[str, ...]:
+        """Log odds, no fault first."""
+        return tuple(f"logit_{name}" for name in ("healthy", *self.families))
+
+    def check(self, families: Sequence[str], rules: Sequence[str]) -> None:
+        """Refuse a spec that names what its kind does not have.
+
+        Raises:
+            ValueError: a family stands elsewhere, a rule is unknown, or there are too many targets.
+        """
+        if tuple(families[: len(self.families)]) != self.families:
+            raise ValueError(
+                f"models of {self.equipment}: families {self.families!r}, expected the first of {families!r}"
+            )
+        lost = sorted(set(self.evidence.values()) - set(rules))
+        if lost:
+            raise ValueError(f"models of {self.equipment}: no rules {lost!r} any more; see evidence in their spec")
+        if len(self.targets) > T_MAX:
+            raise ValueError(f"models of {self.equipment}: {len(self.targets)} targets, expected at most {T_MAX}")
+
+    def inputs(self, facts: Facts) -> tuple[Floats, Bools]:
+        """The columns of each minute, shape (m, D), 0 where missing, and whether they are there, shape (m, D).
+
+        Values beyond what any healthy plant shows are cut, so that no fault leads the models far off.
+        """
+        x = np.empty((len(facts.rows), len(self.rows)), dtype=np.float32)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            for place, row in enumerate(self.rows):
+                x[:, place] = row.of(facts)
+        there = np.isfinite(x)
+        x = np.clip(np.where(there, x, np.float32(0)), np.float32(-6), np.float32(6))
+        return x, there

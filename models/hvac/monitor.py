@@ -6,95 +6,145 @@ Pure but for the LiteRT models that it holds; edge, stream and backtest all call
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from models import registry
 from models.hvac import anomaly, baseline, diagnose, features, risk, rules
-from models.hvac.anomaly import LIMITS
 from models.hvac.explain import explain
 from models.hvac.facts import Facts
-from models.hvac.families import FAMILIES, HORIZONS_HOURS
+from models.hvac.families import HORIZONS_HOURS
 from models.hvac.features import Minutes, State
 from models.hvac.infer import open_model
-from models.hvac.inputs import ANOMALY_INPUTS, ANOMALY_OUTPUTS, inputs
+from models.hvac.kinds import KINDS, Kind
 from models.hvac.points import Bools, Floats
 from models.hvac.risk import RISK_INPUTS, RISK_OUTPUTS
-from models.hvac.rules import RULES
 from models.hvac.settings import MonitorSettings
 from models.hvac.verdicts import Verdicts
 from models.registry import Artifact
 
-__all__ = ["FAMILIES", "HORIZONS_HOURS", "RULES", "Monitor", "Verdicts", "explain"]
+__all__ = ["HORIZONS_HOURS", "KINDS", "Kind", "Models", "Monitor", "Verdicts", "explain"]
 
-MODELS = ("anomaly", "diagnosis", "risk")
 ARTIFACT_DIR = Path(__file__).parent / "artifact"
+
+
+class Models(NamedTuple):
+    """The trained models of one kind of equipment; what is None is left to the rules, or stays unknown."""
+
+    anomaly: Artifact | None = None
+    diagnosis: Artifact | None = None
+    risk: Artifact | None = None
+
+    def check(self, kind: Kind) -> None:
+        """Refuse models that read or give other columns than the kind's spec means.
+
+        Raises:
+            ArtifactError: one of them does.
+        """
+        spec = kind.models
+        if self.anomaly is not None:
+            self.anomaly.check_columns(spec.anomaly_inputs, spec.anomaly_outputs)
+            self.anomaly.thresholds(spec.limits)
+        if self.diagnosis is not None:
+            self.diagnosis.check_columns(spec.diagnosis_inputs, spec.diagnosis_outputs)
+        if self.risk is not None:
+            self.risk.check_columns(RISK_INPUTS, RISK_OUTPUTS)
 
 
 class Judged(NamedTuple):
     """One minute before its failure risk is known: what training of that risk needs too."""
 
     facts: Facts
-    excess: Floats  # (m, R)
-    confirmed: Bools  # (m, R)
+    excess: Floats  # (m, R_MAX)
+    confirmed: Bools  # (m, R_MAX)
     seen: anomaly.Anomaly
-    probability: Floats  # (m, F)
+    probability: Floats  # (m, F_MAX)
+    visible: Bools  # (m, F_MAX)
+    judged: Bools  # (m, F_MAX)
 
 
-def judge(
-    state: State,
-    minutes: Minutes,
-    settings: MonitorSettings,
-    reconstruction: Artifact,
-    diagnosis: Artifact,
-) -> Judged:
-    """Rules, anomaly and diagnosis of one minute; works on `state`."""
+def judge(state: State, minutes: Minutes, settings: MonitorSettings, models: Models) -> Judged:
+    """Rules, anomaly and diagnosis of one minute of units of one kind; works on `state`."""
     facts = features.observe(state, minutes, settings.rules)
     facts.references = baseline.refer(state, facts, settings.baseline)
     excess = rules.judge(facts, settings.rules)
     confirmed = rules.confirm(state, facts, excess, settings.rules)
-    x, there = inputs(facts)
-    seen = anomaly.look(state, facts, x, there, reconstruction, settings.baseline)
-    logits = diagnosis.model(diagnose.diagnosis_inputs(facts, x, seen.residual, confirmed))
-    probability = diagnose.fault_probability(state, facts, logits, seen.over, confirmed)
-    return Judged(facts, excess, confirmed, seen, probability)
+    visible = diagnose.visible(facts.kind, excess)
+    judged, modelled = visible.copy(), facts.kind.modelled
+    logits = None
+    if models.anomaly is None:
+        seen = anomaly.unseen(facts)
+    else:
+        x, there = facts.kind.models.inputs(facts)
+        seen = anomaly.look(state, facts, x, there, models.anomaly, settings.baseline)
+        if models.diagnosis is not None:
+            logits = models.diagnosis.model(diagnose.diagnosis_inputs(facts, x, seen.residual, confirmed))
+    visible[:, :modelled] &= facts.settled[:, None]
+    judged[:, :modelled] = facts.settled[:, None]
+    probability = diagnose.fault_probability(state, facts, logits, seen.over, confirmed, judged)
+    judged[:, :modelled] = np.isfinite(seen.score)[:, None]
+    return Judged(facts, excess, confirmed, seen, probability, visible, judged)
 
 
 class Monitor:
     """Settings and models that turn minutes into verdicts. Holds nothing of any unit: that is the state's."""
 
-    def __init__(self, settings: MonitorSettings, anomaly: Artifact, diagnosis: Artifact, risk: Artifact) -> None:
-        """Raises ArtifactError for models that read or give other columns than this code means."""
-        anomaly.check_columns(ANOMALY_INPUTS, ANOMALY_OUTPUTS)
-        anomaly.thresholds(LIMITS)
-        diagnosis.check_columns(diagnose.DIAGNOSIS_INPUTS, diagnose.DIAGNOSIS_OUTPUTS)
-        risk.check_columns(RISK_INPUTS, RISK_OUTPUTS)
+    def __init__(self, settings: MonitorSettings, models: Mapping[str, Models]) -> None:
+        """A monitor of every kind of equipment; those without models are judged by their rules.
+
+        Args:
+            settings: Thresholds and times.
+            models: By kind of equipment.
+
+        Raises:
+            ArtifactError: a model reads or gives other columns than this code means.
+        """
+        for name, own in models.items():
+            own.check(KINDS[name])
         self.settings = settings
-        self._anomaly, self._diagnosis, self._risk = anomaly, diagnosis, risk
-        sums = "".join(artifact.card.sha256 for artifact in (anomaly, diagnosis, risk))
+        self._models = {name: models.get(name, Models()) for name in KINDS}
+        sums = "".join(
+            artifact.card.sha256 for own in self._models.values() for artifact in own if artifact is not None
+        )
         self.version = f"hvac-{hashlib.sha256(sums.encode()).hexdigest()[:8]}"
 
     @classmethod
     def load(cls, artifact_dir: Path | None = None, settings: MonitorSettings | None = None) -> Monitor:
         """A monitor with the models of a directory, the shipped ones by default, each checked first.
 
+        Those of the air handler must be there; `KIND.anomaly` and `KIND.diagnosis` of other kinds may be.
+
         Raises:
             ArtifactError: a model is missing or failed a check.
         """
         directory = artifact_dir or ARTIFACT_DIR
-        anomaly, diagnosis, risk = (registry.load(directory, name, open_model) for name in MODELS)
-        return cls(settings or MonitorSettings(), anomaly, diagnosis, risk)
+        models = {
+            "ahu": Models(*(registry.load(directory, name, open_model) for name in ("anomaly", "diagnosis", "risk")))
+        }
+        for name, kind in KINDS.items():
+            if kind.spec is not None and (directory / f"{name}.anomaly.json").exists():
+                found = (registry.load(directory, f"{name}.{part}", open_model) for part in ("anomaly", "diagnosis"))
+                models[name] = Models(*found)
+        return cls(settings or MonitorSettings(), models)
 
     def step(self, state: State, minutes: Minutes) -> Verdicts:
-        """Judge one minute of each of some units.
+        """Judge one minute of each of some units of one kind.
 
         Works on the units' rows of `state` in place.
         """
-        judged = judge(state, minutes, self.settings, self._anomaly, self._diagnosis)
+        models = self._models[minutes.kind.name]
+        judged = judge(state, minutes, self.settings, models)
         facts, seen = judged.facts, judged.seen
-        risk.follow(state, facts, seen)
-        failure = risk.failure_risk(state, facts, self._risk)
+        if models.risk is None:
+            failure = risk.unknown(len(facts.rows))
+        else:
+            risk.follow(state, facts, seen)
+            failure = risk.failure_risk(state, facts, models.risk)
         return Verdicts(
+            kind=minutes.kind,
             rows=minutes.rows,
             minute_at_ms=minutes.minute_at_ms,
             anomaly_score=seen.score,
@@ -103,7 +153,8 @@ class Monitor:
             rule_excess=judged.excess,
             rule_confirmed=judged.confirmed,
             fault_probability=judged.probability,
-            family_visible=facts.settled[:, None] & diagnose.visible(judged.excess),
+            family_visible=judged.visible,
+            family_judged=judged.judged,
             failure_probability=failure.probability,
             hours_to_failure=failure.hours,
             means=facts.mean,

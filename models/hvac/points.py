@@ -1,4 +1,8 @@
-"""The points that rules and models for air handlers read, and where each stands in their arrays."""
+"""Widths and types of the arrays that rules and models work on. All kinds of equipment share them, slot by slot.
+
+What stands in a slot is the kind's matter (`kinds.py`): slot 4 of the points is the supply air of an air handler and the
+setpoint of a chiller. Slots that a kind does not use are NaN, 0 or False.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.contracts.points import AHU_POINTS
-from models.contracts.points import POINTS as VOCABULARY
+from models.contracts.equipment import POINTS_MAX
 
-# What the simulated plant tells, and what other air handlers tell beside or instead of it. The order is part of every
-# snapshot and of every artifact: append, never insert.
-POINTS: tuple[str, ...] = (
-    *AHU_POINTS,
-    "supply_air_heating_temperature_setpoint",
-    "supply_air_cooling_temperature_setpoint",
-    "return_air_damper_command",
-    "exhaust_air_damper_command",
-    "return_fan_status",
-    "return_fan_speed_command",
-    "return_air_relative_humidity",
-)
-P = len(POINTS)
-COLUMN: dict[str, int] = {name: column for column, name in enumerate(POINTS)}
-LABELS: tuple[str, ...] = tuple(VOCABULARY[name].label for name in POINTS)
-UNITS: tuple[str, ...] = tuple(VOCABULARY[name].unit for name in POINTS)
+P = POINTS_MAX  # points
+R_MAX = 80  # rules
+F_MAX = 16  # fault families
+T_MAX = 16  # targets of the anomaly model
+B_MAX = 8  # figures that a unit is held against
+J_MAX = T_MAX + 2 + F_MAX  # health figures that the failure risk follows
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

@@ -12,14 +12,16 @@ import numpy as np
 
 from models.hvac.anomaly import Anomaly
 from models.hvac.facts import Facts
-from models.hvac.families import FAMILIES, HORIZONS_HOURS
-from models.hvac.inputs import TARGETS, J, T
+from models.hvac.families import HORIZONS_HOURS, H
+from models.hvac.inputs_ahu import AHU
 from models.hvac.points import Floats, State
 from models.registry import Artifact
 
 INTERVAL_ENDS_HOURS: tuple[int, ...] = (6, 12, 24, 48, 96, 168, 336)
 K = len(INTERVAL_ENDS_HOURS)
-_FIGURES = (*TARGETS, "filter_resistance_rise", "fan_speed_excess", *(f"fault_{family}" for family in FAMILIES))
+T, F = len(AHU.targets), len(AHU.families)
+_FIGURES = (*AHU.targets, "filter_resistance_rise", "fan_speed_excess", *(f"fault_{name}" for name in AHU.families))
+_J = len(_FIGURES)
 RISK_INPUTS: tuple[str, ...] = (
     *(f"fast_{name}" for name in _FIGURES),
     *(f"slow_{name}" for name in _FIGURES),
@@ -40,12 +42,12 @@ class Risk(NamedTuple):
 def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
     """Take one minute into the slow view of each unit's health; minutes at rest or in start-up are left out."""
     rows = facts.rows
-    figures = np.zeros((len(rows), J), dtype=np.float32)
+    figures = np.zeros((len(rows), _J), dtype=np.float32)
     figures[:, :T] = np.minimum(anomaly.over, np.float32(_OVER_MAX))
     rise = np.nan_to_num(facts.reference("filter_resistance_rise"), nan=1.0)
     figures[:, T] = np.clip(2 * np.log(np.maximum(rise, np.float32(0.5))), -2, 6)
     figures[:, T + 1] = np.clip(10 * np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0), -2, 6)
-    figures[:, T + 2 :] = state["fault_level"][rows]
+    figures[:, T + 2 :] = state["fault_level"][rows, :F]
     took = np.where(facts.settled, facts.elapsed_minutes, np.float32(0))
     minutes = state["health_minutes"][rows] + took
     for name, memory in (
@@ -54,8 +56,8 @@ def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
     ):
         # A plain mean at first, then one that forgets.
         part = took / np.maximum(np.minimum(minutes, np.float32(memory)), np.float32(1))
-        before = state[name][rows]
-        state[name][rows] = before + np.minimum(part, np.float32(1))[:, None] * (figures - before)
+        before = state[name][rows, :_J]
+        state[name][rows, :_J] = before + np.minimum(part, np.float32(1))[:, None] * (figures - before)
     state["health_minutes"][rows] = minutes
 
 
@@ -64,7 +66,7 @@ def risk_inputs(state: State, facts: Facts) -> Floats:
     rows = facts.rows
     seen = np.log1p(np.minimum(state["health_minutes"][rows], np.float32(10_000))) / np.float32(8)
     return np.concatenate(
-        [state["health_fast"][rows], state["health_slow"][rows], seen[:, None]],
+        [state["health_fast"][rows, :_J], state["health_slow"][rows, :_J], seen[:, None]],
         axis=1,
         dtype=np.float32,
     )
@@ -73,6 +75,11 @@ def risk_inputs(state: State, facts: Facts) -> Floats:
 def failure_risk(state: State, facts: Facts, artifact: Artifact) -> Risk:
     """Probability and time of a failure, as of this minute."""
     return survive(artifact.model(risk_inputs(state, facts)))
+
+
+def unknown(units: int) -> Risk:
+    """Nothing is known of so many units: they are of a kind whose failures no model was trained on."""
+    return Risk(np.full((units, H), np.nan, dtype=np.float32), np.full(units, np.nan, dtype=np.float32))
 
 
 def survive(logits: Floats) -> Risk:

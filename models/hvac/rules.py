@@ -13,14 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.contracts.points import POINTS
 from models.hvac import conditions
 from models.hvac.facts import Facts
-from models.hvac.points import POINTS, Bools, Floats, State
+from models.hvac.points import R_MAX, Bools, Floats, State
 from models.hvac.settings import RuleSettings
 
 
 class Rule(NamedTuple):
-    """One rule. `families` are the faults that it speaks for, the likeliest first; empty: it is shown, never an alert.
+    """One rule, of the kinds of `equipment` that have its `points`; where one of these is not read, it gives no verdict.
+
+    `families` are the faults that it speaks for, the likeliest first; empty: it is shown, never an alert.
 
     `weight` is what it adds by itself to the log odds of its first family: for evidence so plain that it counts whatever
     the diagnosis model has learned to make of it.
@@ -36,6 +39,7 @@ class Rule(NamedTuple):
     unit: str
     excess: Callable[[Facts, RuleSettings], Floats]
     weight: float = 0.0
+    equipment: tuple[str, ...] = ("ahu",)
 
 
 _SAT, _MAT = "supply_air_temperature", "mixed_air_temperature"
@@ -144,22 +148,24 @@ RULE_TABLE: tuple[Rule, ...] = (
     ),
 )  # fmt: skip
 
-RULES: tuple[str, ...] = tuple(rule.id for rule in RULE_TABLE)
-R = len(RULES)
-CONFIRMATION_MS = np.array([rule.confirmation_seconds * 1000 for rule in RULE_TABLE], dtype=np.int64)
-
 
 def judge(facts: Facts, settings: RuleSettings) -> Floats:
-    """Excess of every rule over its threshold, shape (m, R); NaN where a rule cannot be judged."""
-    excess = np.empty((len(facts.rows), R), dtype=np.float32)
+    """Excess of every rule of the kind over its threshold, shape (m, R_MAX); NaN where a rule cannot be judged."""
+    kind = facts.kind
+    excess = np.full((len(facts.rows), R_MAX), np.nan, dtype=np.float32)
+    # Counts of missing points, small whole numbers: exact in float32 in any order of addition.
+    lacking: Bools = np.greater(np.isnan(facts.mean).astype(np.float32) @ kind.needs.T.astype(np.float32), 0)
+    idle = lacking.all(axis=0).tolist()
     with np.errstate(invalid="ignore", divide="ignore"):
-        for index, rule in enumerate(RULE_TABLE):
-            excess[:, index] = rule.excess(facts, settings)
+        for index, rule in enumerate(kind.rules):
+            if not idle[index]:
+                excess[:, index] = rule.excess(facts, settings)
+    excess[lacking] = np.nan
     return excess
 
 
 def confirm(state: State, facts: Facts, excess: Floats, settings: RuleSettings) -> Bools:
-    """Which rules have held for their confirmation time, shape (m, R).
+    """Which rules have held for their confirmation time, shape (m, R_MAX).
 
     A minute without verdict neither confirms nor ends a rule, unless it lasts longer than a gap may.
 
@@ -177,7 +183,7 @@ def confirm(state: State, facts: Facts, excess: Floats, settings: RuleSettings) 
     since = np.where((excess <= 0) | (stale & ~holds), -1, since)
     state["rule_true_since_ms"][facts.rows] = since
     state["rule_true_at_ms"][facts.rows] = np.where(holds, at, last)
-    confirmed: Bools = holds & (at + 60_000 - since >= CONFIRMATION_MS)
+    confirmed: Bools = holds & (at + 60_000 - since >= facts.kind.confirmation_ms)
     return confirmed
 
 

@@ -17,14 +17,15 @@ from models.hvac import anomaly, baseline, curriculum, diagnose, features, netwo
 from models.hvac.cards import COMMAND, VERSION, ArtifactFiles, be_reproducible, golden, held_out, share, versions
 from models.hvac.curriculum import Plant, Recording, minutes_of
 from models.hvac.facts import Facts
-from models.hvac.families import FAMILIES, FAMILY_INDEX
 from models.hvac.infer import open_model
-from models.hvac.inputs import ANOMALY_INPUTS, ANOMALY_OUTPUTS, INPUTS, TARGET_INPUTS, VISIBLE, inputs
-from models.hvac.points import COLUMN, Bools, Floats, Ints
+from models.hvac.inputs_ahu import AHU
+from models.hvac.kinds import KINDS
+from models.hvac.points import Bools, Floats, Ints
 from models.hvac.settings import MonitorSettings
 from models.hvac.train_risk import Life, lives, train_risk
 from models.registry import Artifact, Card, Column, checksum
 
+_SLOT = KINDS["ahu"].slot
 _SETTLE_MS = 2 * 60_000  # after the onset of a fault, before its minutes count as such
 _LIMIT_QUANTILE = 0.9995
 _THIN_POINTS = (
@@ -41,7 +42,7 @@ def thin(recording: Recording, seed: int) -> Recording:
     means = recording.means.copy()
     poor = rng.random(means.shape[1]) < 0.2
     for point in _THIN_POINTS:
-        means[:, poor, COLUMN[point]] = np.nan
+        means[:, poor, _SLOT[point]] = np.nan
     return Recording(recording.minute_at_ms, means, recording.faults)
 
 
@@ -52,7 +53,7 @@ def replay(recording: Recording, settings: MonitorSettings) -> Iterator[tuple[Fa
     for minutes in minutes_of(recording):
         facts = features.observe(state, minutes, settings.rules)
         facts.references = baseline.refer(state, facts, settings.baseline)
-        yield facts, *inputs(facts)
+        yield facts, *AHU.inputs(facts)
 
 
 def train_anomaly(
@@ -85,15 +86,15 @@ def train_anomaly(
             if number % 97 == 0 and (facts.settled & out).any():
                 examples.append(np.concatenate([x, there], axis=1)[facts.settled & out][0])
     x_all, there_all = np.concatenate(xs), np.concatenate(masks)
-    points = np.array([COLUMN[row.point] for row in INPUTS])
+    points = np.array([_SLOT[row.point] for row in AHU.rows])
 
     def batch(draw: np.random.Generator) -> tuple[Floats, ...]:
         index = draw.integers(0, len(x_all), 1024)
         x, there = x_all[index], there_all[index]
-        weights = there[:, TARGET_INPUTS].astype(np.float32)
-        return networks.drop_inputs(x, there, points, draw), x[:, TARGET_INPUTS], weights
+        weights = there[:, AHU.target_inputs].astype(np.float32)
+        return networks.drop_inputs(x, there, points, draw), x[:, AHU.target_inputs], weights
 
-    net = networks.Net(networks.reconstruction_masks(VISIBLE, 16), rng)
+    net = networks.Net(networks.reconstruction_masks(AHU.visible, 16), rng)
     networks.fit(net, networks.reconstruction_loss, batch, steps, rng)
     content = networks.to_tflite(net.layers())
     card = Card(
@@ -110,16 +111,16 @@ def train_anomaly(
         inputs=tuple(
             Column(name, unit)
             for name, unit in zip(
-                ANOMALY_INPUTS,
-                [f"{row.unit_step:g} of {row.point}" for row in INPUTS] + ["1 where present"] * len(INPUTS),
+                AHU.anomaly_inputs,
+                [f"{row.unit_step:g} of {row.point}" for row in AHU.rows] + ["1 where present"] * len(AHU.rows),
                 strict=True,
             )
         ),
         outputs=tuple(
             Column(name, "logarithm, as the input" if name.startswith("sigma") else "as the input")
-            for name in ANOMALY_OUTPUTS
+            for name in AHU.anomaly_outputs
         ),
-        thresholds=dict.fromkeys(anomaly.LIMITS, 1.0),
+        thresholds=dict.fromkeys(AHU.limits, 1.0),
         metrics=(),
         versions=versions(),
         golden=golden(net.layers(), np.array(examples, dtype=np.float32)),
@@ -131,7 +132,7 @@ def _calibrated(files: ArtifactFiles, healthy: Sequence[Recording], settings: Mo
     """Set the limits where held-out healthy units hardly ever come, and put on the card how often others still do."""
     residuals = np.concatenate([seen.residual[use] for use, seen in _healthy(files.opened(), healthy, settings, 0)])
     limits = np.nanquantile(np.abs(residuals), _LIMIT_QUANTILE, axis=0)
-    thresholds = {name: round(float(limit), 3) for name, limit in zip(anomaly.LIMITS, limits, strict=True)}
+    thresholds = {name: round(float(limit), 3) for name, limit in zip(AHU.limits, limits, strict=True)}
     files = ArtifactFiles(msgspec.structs.replace(files.card, thresholds=thresholds), files.content)
     alarms = [seen.anomalous[use] for use, seen in _healthy(files.opened(), healthy, settings, 1)]
     metrics = (share("anomaly.healthy_minutes_anomalous", np.concatenate(alarms)),)
@@ -149,7 +150,7 @@ def _healthy(
         for minutes in minutes_of(recording):
             facts = features.observe(state, minutes, settings.rules)
             facts.references = baseline.refer(state, facts, settings.baseline)
-            yield use & facts.settled, anomaly.look(state, facts, *inputs(facts), artifact, settings.baseline)
+            yield use & facts.settled, anomaly.look(state, facts, *AHU.inputs(facts), artifact, settings.baseline)
 
 
 def train_diagnosis(
@@ -179,7 +180,7 @@ def train_diagnosis(
             facts = features.observe(state, minutes, settings.rules)
             facts.references = baseline.refer(state, facts, settings.baseline)
             confirmed = rules.confirm(state, facts, rules.judge(facts, settings.rules), settings.rules)
-            x, there = inputs(facts)
+            x, there = AHU.inputs(facts)
             seen = anomaly.look(state, facts, x, there, artifact, settings.baseline)
             label = _labels(recording, int(minutes.minute_at_ms[0]), units)
             use = facts.settled & (label >= 0) & (number % (2 if recording.faults else 8) == 0)
@@ -193,7 +194,7 @@ def train_diagnosis(
     )
     fitted = ~out_all
     weight = np.where(label_all == 0, 4.0, 1.0).astype(np.float32)
-    net = networks.Net(networks.dense_masks(x_all.shape[1], (48, 32), 1 + len(FAMILIES)), rng)
+    net = networks.Net(networks.dense_masks(x_all.shape[1], (48, 32), 1 + len(AHU.families)), rng)
     drawn = networks.chosen(x_all[fitted], label_all[fitted], weight[fitted], size=1024)
     blur = _blur()
 
@@ -206,7 +207,7 @@ def train_diagnosis(
     guess = open_model(content)(x_all[out_all]).argmax(axis=1)
     truth = label_all[out_all]
     metrics = [
-        share(f"diagnosis.recall.{name}", guess[truth == c] == c) for c, name in enumerate(("healthy", *FAMILIES))
+        share(f"diagnosis.recall.{name}", guess[truth == c] == c) for c, name in enumerate(("healthy", *AHU.families))
     ]
     card = Card(
         name="diagnosis",
@@ -219,8 +220,8 @@ def train_diagnosis(
         split="a quarter of the units of every recording is held out; metrics are of its minutes, any severity",
         command=COMMAND,
         seed=seed,
-        inputs=tuple(Column(name, "see models/hvac/diagnose.py") for name in diagnose.DIAGNOSIS_INPUTS),
-        outputs=tuple(Column(name, "natural logarithm") for name in diagnose.DIAGNOSIS_OUTPUTS),
+        inputs=tuple(Column(name, "see models/hvac/diagnose.py") for name in AHU.diagnosis_inputs),
+        outputs=tuple(Column(name, "natural logarithm") for name in AHU.diagnosis_outputs),
         thresholds={},
         metrics=tuple(metrics),
         versions=versions(),
@@ -233,7 +234,7 @@ def _blur() -> Floats:
     """Noise on the inputs of the diagnosis while it learns, so that no plant must be exactly like the simulated ones."""
     blur = {"residual": 0.08, "filter": 0.1, "fan": 0.1, "judged": 0.0, "rule": 0.0}
     return np.array(
-        [blur.get(name.split("_")[0], 0.3) for name in diagnose.DIAGNOSIS_INPUTS],
+        [blur.get(name.split("_")[0], 0.3) for name in AHU.diagnosis_inputs],
         dtype=np.float32,
     )
 
@@ -243,7 +244,7 @@ def _labels(recording: Recording, at_ms: int, units: int) -> Ints:
     label = np.zeros(units, dtype=np.int64)
     for fault in recording.faults:
         if at_ms >= fault.at_ms + _SETTLE_MS:
-            label[fault.unit] = 1 + FAMILY_INDEX[fault.family]
+            label[fault.unit] = 1 + AHU.families.index(fault.family)
         elif at_ms >= fault.at_ms - 60_000:
             label[fault.unit] = -1
     return label

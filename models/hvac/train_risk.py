@@ -17,7 +17,7 @@ from models.hvac.cards import COMMAND, VERSION, ArtifactFiles, be_reproducible, 
 from models.hvac.curriculum import Recording, minutes_of
 from models.hvac.families import HORIZONS_HOURS
 from models.hvac.infer import open_model
-from models.hvac.monitor import judge
+from models.hvac.monitor import Models, judge
 from models.hvac.points import Bools, Floats, Ints
 from models.hvac.settings import MonitorSettings
 from models.registry import Card, Column, checksum
@@ -50,14 +50,14 @@ def lives(
         settings: Those of the service.
     """
     settings = settings or MonitorSettings()
-    models = reconstruction.opened(), diagnosis.opened()
+    models = Models(reconstruction.opened(), diagnosis.opened())
     state = features.new_state(len(failed_at_ms))
     xs, at, units = [], [], []
     end_ms = 0
     for chunk in chunks:
         for minutes in minutes_of(chunk):
             now = int(minutes.minute_at_ms[0])
-            judged = judge(state, minutes, settings, *models)
+            judged = judge(state, minutes, settings, models)
             risk.follow(state, judged.facts, judged.seen)
             end_ms = now + features.MINUTE_MS
             if now % _HOUR_MS == 0:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.hvac.kinds import Kind
 from models.hvac.points import Bools, Floats, Ints, Rows
 
 
 @dataclass(slots=True)
 class Verdicts:
-    """Of m units; P points, R rules, F families, H horizons. What cannot be told is NaN (numbers) or False (flags)."""
+    """Of m units of one kind, in its slots; H horizons, T targets of its anomaly model (0 where it has none).
 
+    What cannot be told is NaN (numbers) or False (flags).
+    """
+
+    kind: Kind
     rows: Rows
     minute_at_ms: Ints
     anomaly_score: Floats  # (m,); 1 is the alarm level
     anomalous: Bools  # (m,)
     point_shares: Floats  # (m, P), sums to 1 where there is a score
-    rule_excess: Floats  # (m, R), in each rule's unit
-    rule_confirmed: Bools  # (m, R)
-    fault_probability: Floats  # (m, F)
-    family_visible: Bools  # (m, F): something that speaks for the family could be judged
+    rule_excess: Floats  # (m, R_MAX), in each rule's unit
+    rule_confirmed: Bools  # (m, R_MAX)
+    fault_probability: Floats  # (m, F_MAX)
+    family_visible: Bools  # (m, F_MAX): something that speaks for the family could be judged
+    family_judged: Bools  # (m, F_MAX): the probability is of this minute, not kept from an earlier one
     failure_probability: Floats  # (m, H)
     hours_to_failure: Floats  # (m,)
     means: Floats  # (m, P), five-minute means that were judged

@@ -12,7 +12,7 @@ from models.contracts import topics
 from models.contracts.codec import decode_batch
 from models.contracts.messages import EdgeAlert, MessageError, decode_json
 from models.contracts.settings import load
-from models.hvac.families import FAMILY_INDEX
+from models.hvac.families import FAMILY
 from models.hvac.monitor import Monitor
 from models.hvac.settings import MonitorSettings
 from stream.app import Decoded, Input, Reference, Rejected, StreamApp
@@ -84,8 +84,8 @@ def decode_edge_alerts(payloads: Sequence[bytes], layouts: Layouts) -> Decoded:
         except MessageError as error:
             rejected.append(Rejected(position, "malformed", str(error)))
             continue
-        if alert.family not in FAMILY_INDEX:
-            known = ", ".join(FAMILY_INDEX)
+        if alert.family not in FAMILY:
+            known = ", ".join(FAMILY)
             rejected.append(Rejected(position, "family", f"fault family {alert.family!r}, expected one of {known}"))
             continue
         alerts.append((alert, layouts.equipment(f"{alert.site}/{alert.unit}")))

@@ -12,8 +12,9 @@ from models.contracts import frame_pb2, topics
 from models.contracts.messages import AlertEvent, EdgeAlert, alert_id_for
 from models.hvac import episodes
 from models.hvac.explain import explain_change
-from models.hvac.families import FAMILY_INDEX, FAMILY_TABLE
+from models.hvac.families import FAMILY
 from models.hvac.features import NEVER
+from models.hvac.kinds import KIND_OF_CODE, KINDS
 from models.hvac.monitor import Monitor, Verdicts
 from stream.app import Output
 from stream.hvac.score import Scored, fault_probabilities, number, risks
@@ -46,7 +47,7 @@ def _output(event: AlertEvent) -> Output:
 def _event(
     wave: Wave, header: frame_pb2.Frame, verdicts: Verdicts, change: episodes.EpisodeChange, model_version: str
 ) -> AlertEvent:
-    family = FAMILY_TABLE[FAMILY_INDEX[change.family]]
+    family = FAMILY[change.family]
     return AlertEvent(
         alert_id=alert_id_for(header.site, header.unit, change.rule, change.opened_at_ms),
         transition=change.transition,
@@ -75,7 +76,7 @@ def _is_open_live(state: State, wave: Wave, change: episodes.EpisodeChange) -> b
     """Whether live state has this episode's family open: then history tells nothing new, until that is over."""
     live = state.tables[LIVE]
     row = live.find(wave.table.keys[change.row])
-    family = FAMILY_INDEX[change.family]
+    family = KINDS[wave.batch.layout.equipment].family_slot[change.family]
     if row is None or live.columns["episode_opened_at_ms"][row, family] == NEVER:
         return False
     wave.table.columns["episode_opened_at_ms"][change.row, family] = NEVER
@@ -92,9 +93,11 @@ def _take_edge_alert(state: State, alert: EdgeAlert, equipment: str) -> AlertEve
     row, columns = int(rows[0]), live.columns
     if alert.opened_at_ms <= int(columns["last_minute_at_ms"][row]):
         return None
-    if not episodes.force_open(columns, row, alert.family, alert.opened_at_ms, alert.rule):
+    # What the frames said that were folded here counts more than a layout that may not have come yet.
+    kind = KIND_OF_CODE.get(int(columns["kind"][row])) or KINDS.get(equipment)
+    if kind is None or not episodes.force_open(columns, kind, row, alert.family, alert.opened_at_ms, alert.rule):
         return None
-    family = FAMILY_INDEX[alert.family]
+    family = FAMILY[alert.family]
     return AlertEvent(
         alert_id=alert.alert_id,
         transition="opened",
@@ -105,10 +108,10 @@ def _take_edge_alert(state: State, alert: EdgeAlert, equipment: str) -> AlertEve
         family=alert.family,
         rule=alert.rule,
         severity=alert.severity,
-        title=FAMILY_TABLE[family].title,
+        title=family.title,
         opened_at_ms=alert.opened_at_ms,
         measured_at_ms=alert.measured_at_ms,
         reasons=alert.reasons,
-        checks=FAMILY_TABLE[family].checks,
+        checks=family.checks,
         model_version=alert.model_version,
     )

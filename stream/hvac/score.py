@@ -12,14 +12,15 @@ import numpy.typing as npt
 from models.contracts import topics
 from models.contracts.layout import Layout
 from models.contracts.messages import Health, Risk
-from models.hvac.features import MINUTE_MS, POINTS, fold, gather
-from models.hvac.monitor import FAMILIES, HORIZONS_HOURS, RULES, Monitor, Verdicts, explain
+from models.hvac import features
+from models.hvac.features import MINUTE_MS, fold, gather
+from models.hvac.kinds import KINDS, Kind
+from models.hvac.monitor import HORIZONS_HOURS, Monitor, Verdicts, explain
 from stream.app import Output
 from stream.hvac.state import EdgeAlerts, Wave
 from stream.table import Rows, State
 
 _SHOWN_MIN = 0.05  # smaller probabilities are not sent
-_FAMILY_NUMBERS = tuple(range(len(FAMILIES)))
 _positions: dict[int, Rows] = {}
 T = TypeVar("T")
 Floats = npt.NDArray[np.float64]
@@ -47,11 +48,14 @@ def score(state: State, step: Wave | EdgeAlerts, monitor: Monitor) -> Scored | E
     if isinstance(step, EdgeAlerts):
         return step
     wave, columns, batch = step, step.table.columns, step.batch
+    kind = KINDS.get(batch.layout.equipment)
+    if kind is None:
+        return Scored(wave)
     quality = None if batch.quality is None else batch.quality[wave.at]
-    positions = positions_of(batch.layout)
+    positions = positions_of(kind, batch.layout)
     values = gather(batch.values[wave.at], quality, positions)
     scored = Scored(wave)
-    for minutes in fold(columns, wave.rows, batch.measured_at_ms[wave.at], batch.interval_ms[wave.at], values):
+    for minutes in fold(columns, kind, wave.rows, batch.measured_at_ms[wave.at], batch.interval_ms[wave.at], values):
         verdicts = monitor.step(columns, minutes)
         # A wave's rows ascend, so the place of a row is found by bisection.
         scored.judged.append(Judged(verdicts, np.searchsorted(wave.rows, minutes.rows)))
@@ -67,11 +71,11 @@ def score(state: State, step: Wave | EdgeAlerts, monitor: Monitor) -> Scored | E
     return scored
 
 
-def positions_of(layout: Layout) -> Rows:
+def positions_of(kind: Kind, layout: Layout) -> Rows:
     """Where the points that we understand stand in a layout."""
     known = _positions.get(layout.id)
     if known is None:
-        known = _positions[layout.id] = layout.positions(POINTS)
+        known = _positions[layout.id] = features.positions(kind, layout)
     return known
 
 
@@ -83,9 +87,10 @@ def _health(
     equipment, historical = wave.batch.layout.equipment, not wave.live
     scores, hours = numbers(verdicts.anomaly_score), numbers(verdicts.hours_to_failure)
     failure = [numbers(column) for column in verdicts.failure_probability.T]
-    rules = _named(verdicts.rule_confirmed, RULES)
+    kind = verdicts.kind
+    rules = _named(verdicts.rule_confirmed, kind.rule_ids)
     probabilities = np.round(verdicts.fault_probability.astype(np.float64), 4).tolist()
-    likely = _named(verdicts.fault_probability >= _SHOWN_MIN, _FAMILY_NUMBERS)
+    likely = _named(verdicts.fault_probability >= _SHOWN_MIN, range(len(kind.families)))
     ends = (verdicts.minute_at_ms + MINUTE_MS).tolist()
     fractions = np.round(usable[places], 4).tolist()
     anomalous = verdicts.anomalous.tolist()
@@ -102,7 +107,9 @@ def _health(
             anomalous=anomalous[index],
             top_points=tuple(reason for reason in reasons if reason.kind == "point"),
             rules=rules.get(index, ()),
-            fault_probabilities={FAMILIES[family]: probabilities[index][family] for family in likely.get(index, ())},
+            fault_probabilities={
+                kind.family_names[family]: probabilities[index][family] for family in likely.get(index, ())
+            },
             risks=tuple(
                 Risk(horizon, chance)
                 for horizon, column in zip(HORIZONS_HOURS, failure, strict=True)
@@ -143,7 +150,8 @@ def number(value: np.floating) -> float | None:
 def fault_probabilities(verdicts: Verdicts, index: int) -> dict[str, float]:
     """Families that are worth naming, with their probabilities."""
     values = verdicts.fault_probability[index]
-    return {FAMILIES[family]: round(float(values[family]), 4) for family in np.flatnonzero(values >= _SHOWN_MIN)}
+    names = verdicts.kind.family_names
+    return {names[family]: round(float(values[family]), 4) for family in np.flatnonzero(values >= _SHOWN_MIN)}
 
 
 def risks(verdicts: Verdicts, index: int) -> tuple[Risk, ...]:

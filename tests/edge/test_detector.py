@@ -15,7 +15,8 @@ from models.contracts.layout import Layout, layout_for
 from models.contracts.messages import EdgeAlert, alert_id_for
 from models.contracts.points import AHU_POINTS
 from models.hvac import episodes
-from models.hvac.features import POINTS, State, fold, gather, new_state
+from models.hvac.features import State, fold, gather, new_state, positions
+from models.hvac.kinds import KINDS
 from models.hvac.monitor import Monitor
 from simulators.hvac.faults import FaultPlan
 from simulators.hvac.world import Fleet
@@ -86,7 +87,7 @@ def _cloud(recording: Recording, n: int, monitor: Monitor) -> tuple[State, list[
     """What a cloud makes of the encoded frames of each unit, one by one: by the codec and the shared core alone."""
     state = new_state(3)
     seen: list[tuple[str, str]] = []
-    positions = LAYOUT.positions(POINTS)
+    where = positions(KINDS["ahu"], LAYOUT)
     for row in range(3):
         for frames in _frames(recording, n):
             closed = frames[row]
@@ -95,9 +96,9 @@ def _cloud(recording: Recording, n: int, monitor: Monitor) -> tuple[State, list[
             )
             frame = decode(encode(sent, LAYOUT), LAYOUT)
             quality = None if frame.quality is None else frame.quality[None]
-            values = gather(frame.values[None], quality, positions)
+            values = gather(frame.values[None], quality, where)
             times, intervals = np.array([frame.measured_at_ms]), np.array([INTERVAL_MS])
-            for minutes in fold(state, np.array([row]), times, intervals, values):
+            for minutes in fold(state, KINDS["ahu"], np.array([row]), times, intervals, values):
                 verdicts = monitor.step(state, minutes)
                 for change in episodes.decide(state, verdicts, monitor.settings.episodes):
                     unit = f"ahu-{row}"

@@ -13,6 +13,7 @@ from models.contracts.frame import Floats, as_sent
 from models.contracts.layout import layout_for
 from models.contracts.points import AHU_POINTS
 from models.hvac import episodes, features
+from models.hvac.kinds import KINDS
 from models.hvac.monitor import Monitor, Verdicts
 from simulators.hvac.faults import FaultPlan
 from simulators.hvac.world import Fleet, run
@@ -65,7 +66,8 @@ def play(
     """Run the monitor over a recording, cut into frames of so many samples, with only these points."""
     layout = layout_for("ahu", points)
     columns = [AHU_POINTS.index(point) for point in points]
-    positions = layout.positions(features.POINTS)
+    kind = KINDS["ahu"]
+    positions = features.positions(kind, layout)
     units = values.shape[1]
     state = features.new_state(units)
     rows = np.arange(units)
@@ -74,7 +76,7 @@ def play(
         block = np.ascontiguousarray(values[first : first + frame_samples, :, columns].transpose(1, 2, 0))
         gathered = features.gather(as_sent(block, layout), None, positions)
         measured = np.full(units, times[first])
-        for minute in features.fold(state, rows, measured, np.full(units, STEP_MS), gathered):
+        for minute in features.fold(state, kind, rows, measured, np.full(units, STEP_MS), gathered):
             verdicts = monitor.step(state, minute)
             out.verdicts.append(verdicts)
             out.changes += [(c, verdicts) for c in episodes.decide(state, verdicts, monitor.settings.episodes)]

@@ -14,31 +14,38 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from models.hvac import episodes, features
-from models.hvac.families import FAMILIES, F, H
-from models.hvac.inputs import T
-from models.hvac.points import P
-from models.hvac.rules import RULE_TABLE, RULES
+from models.hvac.families import AHU_FAMILIES as FAMILIES
+from models.hvac.families import H
+from models.hvac.kinds import KINDS
+from models.hvac.points import F_MAX, R_MAX, P
 from models.hvac.settings import EpisodeSettings
 from models.hvac.verdicts import Verdicts
 
 MINUTE_MS = 60_000
 SETTINGS = EpisodeSettings()
+AHU = KINDS["ahu"]
+RULE_TABLE, RULES, F = AHU.rules, AHU.rule_ids, len(FAMILIES)
+T = len(AHU.models.targets)
 
 
 def verdicts(minute: int, probability: Any, visible: bool = True, confirmed: Any = None) -> Verdicts:
     """Verdicts of units that show these fault probabilities, shape (m, F)."""
     probability = np.asarray(probability, dtype=np.float32)
     m = len(probability)
+    whole = np.zeros((m, F_MAX), dtype=np.float32)
+    whole[:, : probability.shape[1]] = probability
     return Verdicts(
+        kind=AHU,
         rows=np.arange(m),
         minute_at_ms=np.full(m, minute * MINUTE_MS, dtype=np.int64),
         anomaly_score=np.full(m, 1.5, dtype=np.float32),
         anomalous=np.ones(m, dtype=bool),
         point_shares=np.zeros((m, P), dtype=np.float32),
-        rule_excess=np.zeros((m, len(RULES)), dtype=np.float32),
-        rule_confirmed=np.zeros((m, len(RULES)), dtype=bool) if confirmed is None else confirmed,
-        fault_probability=probability,
-        family_visible=np.full((m, F), visible),
+        rule_excess=np.zeros((m, R_MAX), dtype=np.float32),
+        rule_confirmed=np.zeros((m, R_MAX), dtype=bool) if confirmed is None else confirmed,
+        fault_probability=whole,
+        family_visible=np.full((m, F_MAX), visible),
+        family_judged=np.ones((m, F_MAX), dtype=bool),
         failure_probability=np.zeros((m, H), dtype=np.float32),
         hours_to_failure=np.full(m, np.nan, dtype=np.float32),
         means=np.zeros((m, P), dtype=np.float32),
@@ -143,8 +150,8 @@ def test_a_second_family_of_one_cause_does_not_open() -> None:
 
 def test_an_episode_forced_open_is_open_once_and_clears_as_its_own() -> None:
     state = features.new_state(1)
-    assert episodes.force_open(state, 0, FAMILIES[2], 7 * MINUTE_MS)
-    assert not episodes.force_open(state, 0, FAMILIES[2], 8 * MINUTE_MS)
+    assert episodes.force_open(state, AHU, 0, FAMILIES[2], 7 * MINUTE_MS)
+    assert not episodes.force_open(state, AHU, 0, FAMILIES[2], 8 * MINUTE_MS)
     assert play(state, [(sure(2), True)] * 50, 10) == []
     changes = play(state, [(sure(2, 0.0), True)] * (SETTINGS.clear_minutes + 1), 100)
     assert [(c.transition, c.opened_at_ms) for c in changes] == [("cleared", 7 * MINUTE_MS)]
@@ -174,7 +181,7 @@ def test_a_unit_at_rest_opens_nothing() -> None:
     state = features.new_state(1)
     for minute in range(50):
         rest = verdicts(minute, [sure(0)])
-        rest.anomaly_score[:] = np.nan
+        rest.family_judged[:] = False
         assert episodes.decide(state, rest, SETTINGS) == []
 
 
@@ -197,6 +204,7 @@ class Latch(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.state = features.new_state(UNITS)
+        features.meet(self.state, AHU, np.arange(UNITS))
         self.minute = 1000
         self.open: dict[tuple[int, str], int] = {}
         self.quiet: dict[tuple[int, str], int] = {}
@@ -208,10 +216,10 @@ class Latch(RuleBasedStateMachine):
         for _ in range(minutes):
             self.minute += 1
             now = verdicts(self.minute, [unit["probability"] for unit in units])
-            now.family_visible[:] = [unit["visible"] for unit in units]
+            now.family_visible[:, :F] = [unit["visible"] for unit in units]
             for row, unit in enumerate(units):
                 now.rule_confirmed[row, list(unit["rules"])] = True
-                now.anomaly_score[row] = 1.5 if unit["judged"] else np.nan
+                now.family_judged[row] = unit["judged"]
                 now.failure_probability[row] = 0.9 if unit["failing"] else 0.1
             due = self.count_quiet(units)
             changes = episodes.decide(self.state, now, QUICK)
@@ -257,11 +265,11 @@ class Latch(RuleBasedStateMachine):
     def force(self, row: int, family: str, ago: int) -> None:
         """The edge was first."""
         at_ms = (self.minute - ago) * MINUTE_MS
-        assert episodes.force_open(self.state, row, family, at_ms) == ((row, family) not in self.open)
+        assert episodes.force_open(self.state, AHU, row, family, at_ms) == ((row, family) not in self.open)
         if (row, family) not in self.open:
             self.open[row, family], self.quiet[row, family] = at_ms, 0
             self.risen.discard((row, family))
-        assert not episodes.force_open(self.state, row, family, at_ms + 1)
+        assert not episodes.force_open(self.state, AHU, row, family, at_ms + 1)
 
     @rule()
     def restart(self) -> None:
@@ -299,5 +307,5 @@ def test_a_unit_that_goes_to_rest_after_a_clear_opens_nothing() -> None:
     (cleared,) = play(state, [(split, True)] * SETTINGS.clear_minutes, 100)
     assert cleared.transition == "cleared"
     rest = verdicts(100 + SETTINGS.clear_minutes, [split], visible=False)
-    rest.anomaly_score[:] = np.nan
+    rest.family_judged[:] = False
     assert episodes.decide(state, rest, SETTINGS) == []

@@ -11,7 +11,7 @@ import numpy as np
 from models.contracts.figures import Figure, show
 from models.hvac import evaluate
 from models.hvac.curriculum import Lesson, Planted
-from models.hvac.families import FAMILIES
+from models.hvac.families import AHU_FAMILIES as FAMILIES
 
 HOUR_MS = 3_600_000
 

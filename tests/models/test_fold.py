@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from models.contracts.frame import Floats, Quality
 from models.hvac import features
-from models.hvac.points import POINTS, P
+from models.hvac.kinds import KINDS
+from models.hvac.points import P
 
+AHU = KINDS["ahu"]
 START_MS = 1_700_000_040_000  # the start of a minute
 MINUTE_MS = 60_000
 
@@ -41,7 +43,9 @@ def fold_frames(
     state = features.new_state(rows)
     out: dict[int, Floats] = {}
     for at_ms, values in frames:
-        for minutes in features.fold(state, np.array([row]), np.array([at_ms]), np.array([interval_ms]), values[None]):
+        for minutes in features.fold(
+            state, AHU, np.array([row]), np.array([at_ms]), np.array([interval_ms]), values[None]
+        ):
             assert minutes.rows.tolist() == [row]
             at = int(minutes.minute_at_ms[0])
             assert at not in out
@@ -93,7 +97,7 @@ def folded(state: features.State, calls: list[tuple[Any, Any, Any, Floats]], uni
     """Minutes of each unit, in the order in which they come."""
     closed: list[Folded] = [[] for _ in range(units)]
     for rows, at_ms, interval_ms, values in calls:
-        for minutes in features.fold(state, rows, at_ms, interval_ms, values):
+        for minutes in features.fold(state, AHU, rows, at_ms, interval_ms, values):
             for place, row in enumerate(minutes.rows.tolist()):
                 closed[row].append((
                     int(minutes.minute_at_ms[place]),
@@ -149,7 +153,7 @@ def test_units_folded_together_are_as_each_alone(seed: int, units: int) -> None:
     state = features.new_state(units)
     together: dict[tuple[int, int], Floats] = {}
     order = draw.permutation(units)
-    for minutes in features.fold(state, order, starts[order], np.full(units, 15_000), values[order]):
+    for minutes in features.fold(state, AHU, order, starts[order], np.full(units, 15_000), values[order]):
         assert len(set(minutes.rows.tolist())) == len(minutes.rows)
         for place, row in enumerate(minutes.rows.tolist()):
             together[row, int(minutes.minute_at_ms[place])] = minutes.means[place]
@@ -167,7 +171,9 @@ def test_a_minute_closes_only_when_a_later_sample_comes() -> None:
     closed, state = fold_frames([(START_MS, ones)], 15_000)
     assert closed == {}
     later = list(
-        features.fold(state, np.array([0]), np.array([START_MS + MINUTE_MS]), np.array([15_000]), ones[None, :, :1])
+        features.fold(
+            state, AHU, np.array([0]), np.array([START_MS + MINUTE_MS]), np.array([15_000]), ones[None, :, :1]
+        )
     )
     assert [int(minutes.minute_at_ms[0]) for minutes in later] == [START_MS]
     assert later[0].means[0].tolist() == [1.0] * P
@@ -202,7 +208,7 @@ def test_only_good_samples_of_known_points_are_gathered(seed: int) -> None:
     channels, n = 5, 6
     values = draw.normal(size=(2, channels, n)).astype(np.float32)
     quality: npt.NDArray[np.uint8] = draw.integers(0, len(Quality), (2, channels, n)).astype(np.uint8)
-    positions = np.full(len(POINTS), -1, dtype=np.intp)
+    positions = np.full(P, -1, dtype=np.intp)
     positions[:channels] = draw.permutation(channels)
     got = features.gather(values, quality, positions)
     for frame in range(2):
@@ -262,5 +268,5 @@ def test_a_minute_half_read_says_so() -> None:
     values[0, 2] = np.nan  # one point alone does not uncover the minute
     one = np.ones((1, P, 1), dtype=np.float32)
     _, state = fold_frames([(START_MS, values)], 15_000)
-    (minutes,) = features.fold(state, np.array([0]), np.array([START_MS + MINUTE_MS]), np.array([15_000]), one)
+    (minutes,) = features.fold(state, AHU, np.array([0]), np.array([START_MS + MINUTE_MS]), np.array([15_000]), one)
     assert minutes.coverage_fraction.tolist() == [0.5]

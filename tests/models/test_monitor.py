@@ -14,9 +14,9 @@ from models.contracts.columnmap import TimeReader, load_map, resolve
 from models.contracts.layout import layout_for
 from models.contracts.points import AHU_POINTS
 from models.hvac import baseline, episodes, features
-from models.hvac.families import FAMILIES
+from models.hvac.families import AHU_FAMILIES as FAMILIES
+from models.hvac.kinds import KINDS
 from models.hvac.monitor import Monitor, explain
-from models.hvac.rules import RULE_TABLE
 from simulators.hvac.faults import FaultPlan
 from tests.models.plant import FAULT_AFTER_MINUTES, STEP_MS, at, plant, play
 from tests.servers import ROOT, data_directory
@@ -125,7 +125,7 @@ def test_points_that_a_unit_lacks_are_left_out_and_the_rest_is_judged(monitor: M
     played = play(monitor, times, values, points=FEW_POINTS)
     assert played.opened() == {}
     assert np.isfinite(played.scores()[20:]).mean() > 0.9
-    lacking = [i for i, rule in enumerate(RULE_TABLE) if not set(rule.points) & set(FEW_POINTS)]
+    lacking = [i for i, rule in enumerate(KINDS["ahu"].rules) if not set(rule.points) & set(FEW_POINTS)]
     assert lacking
     for verdicts in played.verdicts:
         assert not verdicts.rule_confirmed[:, lacking].any()
@@ -171,13 +171,13 @@ def test_a_real_air_handler_is_judged(monitor: Monitor) -> None:
         [[number(row[p.position]) * p.convert.factor + p.convert.offset for p in where.points] for row in rows[1:]]
     )
     layout = layout_for("ahu", [p.point for p in where.points])
-    positions = layout.positions(features.POINTS)
+    positions = features.positions(KINDS["ahu"], layout)
     state = features.new_state(1)
     scores, opened = [], []
     for index in range(len(times)):
         sample = features.gather(values[index][None, :, None].astype(np.float32), None, positions)
         for minutes in features.fold(
-            state, np.zeros(1, dtype=np.intp), times[index : index + 1], np.array([60_000]), sample
+            state, KINDS["ahu"], np.zeros(1, dtype=np.intp), times[index : index + 1], np.array([60_000]), sample
         ):
             verdicts = monitor.step(state, minutes)
             scores.append(float(verdicts.anomaly_score[0]))
@@ -200,7 +200,7 @@ def test_after_maintenance_a_unit_is_learned_anew_and_its_neighbours_are_not(mon
     values[changed_at:, :, AHU_POINTS.index("filter_differential_pressure")] *= 2
     told, untold = (0, 1)
     layout = layout_for("ahu", AHU_POINTS)
-    positions = layout.positions(features.POINTS)
+    positions = features.positions(KINDS["ahu"], layout)
     state = features.new_state(2)
     opened = []
     for index, at_ms in enumerate(times):
@@ -209,6 +209,6 @@ def test_after_maintenance_a_unit_is_learned_anew_and_its_neighbours_are_not(mon
             baseline.forget(state, told)
         sample = features.gather(values[index][:, :, None], None, positions)
         measured = np.full(2, at_ms)
-        for minutes in features.fold(state, np.arange(2), measured, np.full(2, STEP_MS), sample):
+        for minutes in features.fold(state, KINDS["ahu"], np.arange(2), measured, np.full(2, STEP_MS), sample):
             opened += [c for c in episodes.decide(state, monitor.step(state, minutes)) if c.transition == "opened"]
     assert [(change.row, change.family) for change in opened] == [(untold, "filter_fouled")]

@@ -17,6 +17,7 @@ import pytest
 from models import registry
 from models.hvac import features
 from models.hvac.infer import open_model, runtime
+from models.hvac.kinds import KINDS
 from models.hvac.monitor import ARTIFACT_DIR, Monitor
 from models.hvac.points import P
 from models.registry import ArtifactError, Card
@@ -282,7 +283,11 @@ def test_the_golden_vectors_run_before_anything_else_is_scored(directory: Path) 
 def test_the_last_good_models_go_on_scoring_when_new_ones_are_refused(directory: Path) -> None:
     monitor = Monitor.load(directory)
     minutes = features.Minutes(
-        np.arange(3), np.full(3, 60_000), np.full((3, P), 20, dtype=np.float32), np.ones(3, dtype=np.float32)
+        KINDS["ahu"],
+        np.arange(3),
+        np.full(3, 60_000),
+        np.full((3, P), 20, dtype=np.float32),
+        np.ones(3, dtype=np.float32),
     )
     before = monitor.step(features.new_state(3), minutes)
     for name in NAMES:

@@ -13,7 +13,7 @@ from models.contracts.frame import Floats
 from models.hvac import curriculum
 from models.hvac.calibration import calibration
 from models.hvac.curriculum import Lesson, Planted
-from models.hvac.families import FAMILIES
+from models.hvac.families import AHU_FAMILIES as FAMILIES
 from models.hvac.infer import open_model
 from models.hvac.points import Ints
 from simulators.hvac.faults import FaultPlan
