@@ -155,7 +155,7 @@ def judge(facts: Facts, settings: RuleSettings) -> Floats:
     excess = np.full((len(facts.rows), R_MAX), np.nan, dtype=np.float32)
     # Counts of missing points, small whole numbers: exact in float32 in any order of addition.
     lacking: Bools = np.greater(np.isnan(facts.mean).astype(np.float32) @ kind.needs.T.astype(np.float32), 0)
-    idle = lacking.all(axis=0).tolist()
+    idle: list[bool] = np.all(lacking, axis=0).tolist()
     with np.errstate(invalid="ignore", divide="ignore"):
         for index, rule in enumerate(kind.rules):
             if not idle[index]:
