@@ -81,9 +81,9 @@ def _out_of_order(raw: Raw, row: Rows, place: int, how: str, count: int) -> str:
     first, second = int(row[place]), int(row[place + 1])
     unit = raw.unit_names[raw.unit[second]]
     return (
-        f"{raw.place(second)} column {raw.time_column!r}: {time_text(int(raw.at_ms[second]))} {how} the row before it of unit {unit!r}"
-        f" ({time_text(int(raw.at_ms[first]))}, {raw.place(first).rpartition(': ')[2]}), {count} such rows; expected"
-        " rows in order of time, each time once; --sort puts them in order and leaves repeated times unscored"
+        f"{raw.place(second)} column {raw.time_column!r}: {time_text(int(raw.at_ms[second]))} {how} the row before it"
+        f" of {unit} ({time_text(int(raw.at_ms[first]))}, {raw.place(first).rpartition(': ')[2]}), {count} such rows;"
+        " expected rows in order of time, each time once; --sort puts them in order and leaves repeated times unscored"
     )
 
 
