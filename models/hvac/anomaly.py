@@ -109,11 +109,7 @@ def look(
 def _shares(spec: Spec, over: Floats) -> Floats:
     """Share of each point in the score, shape (m, P): squares of what is over, the sum 1 where there is a score."""
     squares = over * over
-    total = np.zeros(len(over), dtype=np.float32)
-    for target in range(over.shape[1]):
-        total += squares[:, target]
+    total = np.cumsum(squares, axis=1)[:, -1]  # in one order of addition, whatever the shape
     shares = np.zeros((len(over), P), dtype=np.float32)
-    safe = np.where(total > 0, total, np.float32(1))
-    for target, column in enumerate(spec.target_slots):
-        shares[:, column] += squares[:, target] / safe
+    shares[:, spec.target_slots] = squares / np.where(total > 0, total, np.float32(1))[:, None]
     return shares

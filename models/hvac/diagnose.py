@@ -46,12 +46,10 @@ def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats, confirmed: Bools
 
 def _unseen(kind: Kind, spec: Spec, over: Floats, confirmed: Bools) -> Bools:
     """For which of the model's families nothing stands out, shape (m, families of the spec)."""
-    unseen = np.ones((len(over), len(spec.families)), dtype=bool)
-    for family, name in enumerate(spec.families):
-        for target in spec.shows_in[name]:
-            unseen[:, family] &= over[:, spec.target_names.index(target)] < _SHOWS_OVER
-        for rule in kind.evidence[kind.speaks_for[kind.evidence, family]]:
-            unseen[:, family] &= ~confirmed[:, rule]
+    # Counts, small whole numbers: exact in float32.
+    stands_out = (over >= _SHOWS_OVER).astype(np.float32) @ spec.shows
+    spoken_for = confirmed[:, kind.evidence].astype(np.float32) @ kind.evidence_speaks_for
+    unseen: Bools = (stands_out + spoken_for) == 0
     return unseen
 
 
@@ -60,17 +58,12 @@ def _by_model(kind: Kind, logits: Floats, over: Floats, confirmed: Bools) -> Flo
     spec = kind.models
     logits = np.clip(logits, -_LOGIT_MAX, _LOGIT_MAX)
     logits[:, 1:] -= np.where(_unseen(kind, spec, over, confirmed), np.float32(_UNSEEN), np.float32(0))
-    for rule in kind.evidence:
-        weight = kind.rules[rule].weight
-        if weight:
-            family = 1 + kind.family_slot[kind.rules[rule].families[0]]
-            logits[:, family] += np.where(confirmed[:, rule], np.float32(weight), np.float32(0))
+    for rule, family, weight in kind.weights:
+        logits[:, 1 + family] += np.where(confirmed[:, rule], np.float32(weight), np.float32(0))
     share = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-    # Added column by column: numpy's own sum would round by the shape.
-    total = np.zeros(len(share))
-    for column in range(share.shape[1]):
-        total += share[:, column]
-    probability: Floats = (share[:, 1:] / total[:, None]).astype(np.float32)
+    # A running sum adds in one order; numpy's own sum would round by the shape.
+    total = np.cumsum(share, axis=1)[:, -1:]
+    probability: Floats = (share[:, 1:] / total).astype(np.float32)
     return probability
 
 
@@ -106,7 +99,7 @@ def fault_probability(
 def visible(kind: Kind, excess: Floats) -> Bools:
     """For which families at least one rule could be judged, shape (m, F_MAX)."""
     # Counts of rules, small whole numbers: exact in float32.
-    count = (~np.isnan(excess)).astype(np.float32) @ kind.speaks_for.astype(np.float32)
+    count = (~np.isnan(excess)).astype(np.float32) @ kind.speaks_for_count
     seen: Bools = count > 0
     return seen
 

@@ -22,6 +22,7 @@ from models.hvac.facts import Facts
 from models.hvac.kinds import Kind
 from models.hvac.points import B_MAX, F_MAX, J_MAX, R_MAX, T_MAX, Bools, Floats, Ints, P, Rows, State
 from models.hvac.settings import RuleSettings
+from models.hvac.windows import WINDOW_FIELDS
 
 __all__ = [
     "STATE_FIELDS",
@@ -91,6 +92,8 @@ STATE_FIELDS: dict[str, Field] = {
     "health_fast": Field("<f4", (J_MAX,), 0),
     "health_slow": Field("<f4", (J_MAX,), 0),
     "health_minutes": Field("<f4", (), 0),
+    # rules that look back further
+    **{name: Field(*field) for name, field in WINDOW_FIELDS.items()},
 }
 
 
@@ -186,10 +189,12 @@ def fold(
     minute = (measured_at_ms[:, None] + interval_ms[:, None] * np.arange(n)) // MINUTE_MS
     starts, segments = _segments(minute)
     good = np.abs(values) < _VALUE_MAX  # False for NaN
-    steps = np.zeros((k, P, n + 1))
+    slots = np.flatnonzero(good.any(axis=2).any(axis=0))  # the others add nothing
+    values, good = values[:, slots], good[:, slots]
+    steps = np.zeros((k, len(slots), n + 1))
     np.multiply(np.where(good, values, np.float32(0)), _GRID, out=steps[:, :, 1:], dtype=np.float64)
     totals = np.cumsum(np.rint(steps, out=steps), axis=2, out=steps)
-    counts = np.zeros((k, P, n + 1), dtype=np.int32)
+    counts = np.zeros((k, len(slots), n + 1), dtype=np.int32)
     np.cumsum(good, axis=2, out=counts[:, :, 1:])
     covered = np.zeros((k, n + 1), dtype=np.int64)
     np.cumsum(good.any(axis=1), axis=1, out=covered[:, 1:])
@@ -206,8 +211,9 @@ def fold(
         _restart(state, rows[at[fresh]], here[fresh])
         kept = ~late
         index, first, last = at[kept], first[kept], last[kept]
-        state["open_sum"][rows[index]] += totals[index, :, last] - totals[index, :, first]
-        state["open_count"][rows[index]] += counts[index, :, last] - counts[index, :, first]
+        where = rows[index][:, None], slots
+        state["open_sum"][where] += totals[index, :, last] - totals[index, :, first]
+        state["open_count"][where] += counts[index, :, last] - counts[index, :, first]
         state["open_covered_ms"][rows[index]] += (covered[index, last] - covered[index, first]) * interval_ms[index]
 
 
@@ -290,13 +296,10 @@ def _window_mean(state: State, rows: Rows, at_ms: Ints) -> Floats:
     """Mean of each point over the minutes of the window that were seen, shape (m, P)."""
     ring, ring_at_ms = state["ring"][rows], state["ring_at_ms"][rows]
     fresh = (ring_at_ms > at_ms[:, None] - WINDOW_MINUTES * MINUTE_MS) & (ring_at_ms <= at_ms[:, None])
-    total = np.zeros((len(rows), P), dtype=np.float64)
-    count = np.zeros((len(rows), P), dtype=np.float64)
-    for slot in range(WINDOW_MINUTES):
-        values = ring[:, slot]
-        seen = fresh[:, slot, None] & ~np.isnan(values)
-        total += np.where(seen, values, 0)
-        count += seen
+    seen = fresh[:, :, None] & ~np.isnan(ring)
+    # Running sums add in one order, whatever the shape.
+    total = np.cumsum(np.where(seen, ring, np.float32(0)), axis=1, dtype=np.float64)[:, -1]
+    count = seen.sum(axis=1)
     mean = np.full(total.shape, np.nan)
     np.divide(total, count, out=mean, where=count > 0)
     return mean.astype(np.float32)

@@ -15,43 +15,100 @@ import numpy as np
 
 from models.contracts.equipment import EQUIPMENT
 from models.hvac.facts import Facts
-from models.hvac.points import T_MAX, Bools, Floats, Ints, Rows
+from models.hvac.points import T_MAX, Bools, Floats, Ints, P, Rows
 
 _SLOW = 1800.0
 
 
+class Term(NamedTuple):
+    """One side of a difference: the five-minute mean of a point, its last minute, or a fixed value."""
+
+    point: str = ""
+    last: bool = False
+    value: float = 0.0
+
+
 class Input(NamedTuple):
-    """One column. `unit_step` is the change of the point, in its own unit, for a change of 1 in the column."""
+    """One column: `(left - right) / unit_step`, or what `of` makes of the facts.
+
+    `unit_step` is the change of the point, in its own unit, for a change of 1 in the column.
+    """
 
     name: str
     point: str
     unit_step: float
-    of: Callable[[Facts], Floats]
+    left: Term = Term()
+    right: Term = Term()
+    of: Callable[[Facts], Floats] | None = None
 
 
 def point(name: str, middle: float, step: float, column: str = "") -> Input:
     """A point as it is, `step` of it from `middle` being 1."""
-    return Input(column or name, name, step, lambda f: (f.of(name) - np.float32(middle)) / np.float32(step))
+    return Input(column or name, name, step, Term(name), Term(value=middle))
 
 
 def apart(column: str, name: str, other: str, step: float) -> Input:
     """How far a point is above another."""
-    return Input(column, name, step, lambda f: (f.of(name) - f.of(other)) / np.float32(step))
+    return Input(column, name, step, Term(name), Term(other))
 
 
 def change(name: str, step: float) -> Input:
     """How far the last minute is from the mean over five: what is on the move is hard to explain."""
-    return Input(f"{name}_change", name, step, lambda f: (f.last(name) - f.of(name)) / np.float32(step))
+    return Input(f"{name}_change", name, step, Term(name, last=True), Term(name))
+
+
+def made(column: str, name: str, step: float, of: Callable[[Facts], Floats]) -> Input:
+    """A figure of its own making, in steps of `step` of the point."""
+    return Input(column, name, step, of=of)
 
 
 def over_reference(column: str, name: str, step: float) -> Input:
     """A figure against the unit's own healthy one."""
-    return Input(column, name, step, lambda f: f.reference(column) / np.float32(step))
+    return made(column, name, step, lambda f: f.reference(column) / np.float32(step))
 
 
 def held(column: str, name: str, seconds: Callable[[Facts], Ints]) -> Input:
     """For how long something has been as it is, up to half an hour."""
-    return Input(column, name, 1, lambda f: np.minimum(seconds(f) / _SLOW, 1).astype(np.float32))
+    return made(column, name, 1, lambda f: np.minimum(seconds(f) / _SLOW, 1).astype(np.float32))
+
+
+class _Differences(NamedTuple):
+    """The inputs that are plain differences, all worked out at once: places of both sides in [means, last minutes, values]."""
+
+    inputs: Rows
+    left: Rows
+    right: Rows
+    values: Floats
+    steps: Floats
+
+    @classmethod
+    def of(cls, rows: Sequence[Input], slots: Mapping[str, int]) -> _Differences:
+        values: list[float] = []
+
+        def place(term: Term) -> int:
+            if term.point:
+                return slots[term.point] + (P if term.last else 0)
+            values.append(term.value)
+            return 2 * P + len(values) - 1
+
+        plain = [number for number, row in enumerate(rows) if row.of is None]
+        left = [place(rows[number].left) for number in plain]
+        right = [place(rows[number].right) for number in plain]
+        steps = [rows[number].unit_step for number in plain]
+        return cls(
+            np.array(plain, np.intp),
+            np.array(left, np.intp),
+            np.array(right, np.intp),
+            np.array(values, np.float32),
+            np.array(steps, np.float32),
+        )
+
+    def work_out(self, facts: Facts) -> Floats:
+        """Shape (m, plain inputs)."""
+        values = np.broadcast_to(self.values, (len(facts.rows), len(self.values)))
+        there = np.concatenate([facts.mean, facts.now, values], axis=1)
+        found: Floats = (there[:, self.left] - there[:, self.right]) / self.steps
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +139,8 @@ class Spec:
     target_steps: Floats = field(init=False)  # (T,)
     visible: Floats = field(init=False)  # (T, D): which input each target may see
     context_inputs: Rows = field(init=False)
+    differences: _Differences = field(init=False)
+    shows: Floats = field(init=False)  # (T, families): in which targets each family shows
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -90,10 +149,15 @@ class Spec:
         put(self, "target_names", tuple(self.targets))
         put(self, "target_inputs", np.array([names.index(name) for name in self.targets], dtype=np.intp))
         slots = {name: slot for slot, name in enumerate(EQUIPMENT[self.equipment].points)}
+        put(self, "differences", _Differences.of(self.rows, slots))
         put(self, "target_slots", np.array([slots[self.rows[i].point] for i in self.target_inputs], dtype=np.intp))
         put(self, "target_steps", np.array([self.rows[i].unit_step for i in self.target_inputs], dtype=np.float32))
         visible = np.array([[name in seen for name in names] for seen in self.targets.values()], dtype=np.float32)
         put(self, "visible", visible)
+        shows = np.array(
+            [[name in self.shows_in[family] for family in self.families] for name in self.targets], np.float32
+        )
+        put(self, "shows", shows)
         put(self, "context_inputs", np.array([names.index(name) for name in self.context], dtype=np.intp))
 
     @property
@@ -141,6 +205,8 @@ class Spec:
         lost = sorted(set(self.evidence.values()) - set(rules))
         if lost:
             raise ValueError(f"models of {self.equipment}: no rules {lost!r} any more; see evidence in their spec")
+        if len(set(self.target_slots.tolist())) < len(self.targets):
+            raise ValueError(f"models of {self.equipment}: two targets stand for one point, expected one of each")
         if len(self.targets) > T_MAX:
             raise ValueError(f"models of {self.equipment}: {len(self.targets)} targets, expected at most {T_MAX}")
 
@@ -151,8 +217,10 @@ class Spec:
         """
         x = np.empty((len(facts.rows), len(self.rows)), dtype=np.float32)
         with np.errstate(invalid="ignore", divide="ignore"):
+            x[:, self.differences.inputs] = self.differences.work_out(facts)
             for place, row in enumerate(self.rows):
-                x[:, place] = row.of(facts)
+                if row.of is not None:
+                    x[:, place] = row.of(facts)
         there = np.isfinite(x)
         x = np.clip(np.where(there, x, np.float32(0)), np.float32(-6), np.float32(6))
         return x, there

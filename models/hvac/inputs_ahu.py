@@ -14,7 +14,7 @@ import numpy as np
 
 from models.hvac.facts import Facts
 from models.hvac.families import AHU_FAMILIES
-from models.hvac.inputs import Input, Spec, apart, change, held, over_reference, point
+from models.hvac.inputs import Input, Spec, apart, change, held, made, over_reference, point
 from models.hvac.points import Floats
 
 
@@ -46,7 +46,7 @@ _INPUTS: tuple[Input, ...] = (
     apart("mixed", "mixed_air_temperature", "return_air_temperature", 10),
     point("mixed_air_temperature", 18, 8, "mixed_absolute"),
     apart("supply", "supply_air_temperature", "mixed_air_temperature", 10),
-    Input("tracking", "supply_air_temperature_setpoint", 3, _tracking),
+    made("tracking", "supply_air_temperature_setpoint", 3, _tracking),
     point("outdoor_air_damper_command", 0.5, 0.5, "damper"),
     point("heating_valve_command", 0.25, 0.25, "heating"),
     point("cooling_valve_command", 0.25, 0.25, "cooling"),
@@ -54,7 +54,7 @@ _INPUTS: tuple[Input, ...] = (
     over_reference("flow_per_speed", "supply_air_flow", 0.2),
     over_reference("fan_speed_excess", "supply_fan_power", 0.1),
     over_reference("filter_pressure_per_flow", "filter_differential_pressure", 0.3),
-    Input("duct", "supply_air_static_pressure", 0.2, _duct),
+    made("duct", "supply_air_static_pressure", 0.2, _duct),
     point("supply_air_static_pressure_setpoint", 220, 60, "duct_setpoint"),
     point("hot_water_supply_temperature", 52, 8, "hot_water"),
     point("hot_water_return_temperature", 25, 10, "hot_return"),
@@ -146,25 +146,25 @@ _SHOWS_IN: dict[str, tuple[str, ...]] = {
 }
 # The rules that the diagnosis model weighs: its own name of each, and the rule that now goes by it.
 _EVIDENCE: dict[str, str] = {
-    "FC1": "FC1",
-    "FC2": "FC2",
-    "FC3": "FC3",
-    "FC5": "FC5",
-    "FC7": "FC7",
-    "FC8": "FC8",
-    "FC10": "FC10",
-    "FC12": "FC12",
-    "FC13": "FC13",
+    "FC1": "DUCT-LOW",
+    "FC2": "MIX-BELOW",
+    "FC3": "MIX-ABOVE",
+    "FC5": "HEAT-COLD",
+    "FC7": "HEAT-WEAK",
+    "FC8": "FREE-APART",
+    "FC10": "MIX-OUTDOOR",
+    "FC12": "COOL-WARM",
+    "FC13": "COOL-WEAK",
     "SAT-WARM": "SAT-WARM",
     "SAT-COOL": "SAT-COOL",
     "HWR-HOT": "HWR-HOT",
     "OAF-DEV": "OAF-DEV",
-    "AHU-SIMUL": "AHU-SIMUL",
-    "AHU-SATDEV": "AHU-SATDEV",
+    "AHU-SIMUL": "COILS-BOTH",
+    "AHU-SATDEV": "SAT-OFF",
     "ECON-IDLE": "ECON-IDLE",
     "ECON-WARM": "ECON-WARM",
-    "CMD-1": "CMD-1",
-    "CHW-1": "CHW-1",
+    "CMD-1": "FAN-APART",
+    "CHW-1": "CHW-RISE",
     "FLT-REF": "FLT-REF",
     "BELT-REF": "BELT-REF",
 }

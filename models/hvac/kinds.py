@@ -17,7 +17,7 @@ from models.contracts.points import POINTS as VOCABULARY
 from models.hvac import inputs_ahu
 from models.hvac.families import FAMILIES_OF, FAMILY, Family
 from models.hvac.inputs import Spec
-from models.hvac.points import F_MAX, R_MAX, Bools, Ints, P, Rows
+from models.hvac.points import F_MAX, R_MAX, Bools, Floats, Ints, P, Rows
 from models.hvac.rules import RULE_TABLE, Rule
 
 
@@ -61,6 +61,13 @@ class Kind:
     speaks_for: Bools = field(init=False)  # (R_MAX, F_MAX): an open episode of such a family explains the rule
     leads: tuple[tuple[int, Rows], ...] = field(init=False)  # families that only rules tell, and those rules
     evidence: Rows = field(init=False)  # rules that the diagnosis model weighs, in its order
+    weights: tuple[tuple[int, int, float], ...] = field(
+        init=False
+    )  # of these, rule, family and log odds it adds by itself
+    # The same as numbers, to be multiplied with: small counts are exact in float32 in any order of addition.
+    needs_count: Floats = field(init=False)  # (P, R_MAX)
+    speaks_for_count: Floats = field(init=False)  # (R_MAX, F_MAX)
+    evidence_speaks_for: Floats = field(init=False)  # (evidence, families of the model)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -84,6 +91,11 @@ class Kind:
         put(self, "leads", self._leads())
         evidence = [] if self.spec is None else [self.rule_slot[rule] for rule in self.spec.evidence.values()]
         put(self, "evidence", np.array(evidence, dtype=np.intp))
+        weighty = [(slot, self.rules[slot]) for slot in evidence if self.rules[slot].weight]
+        put(self, "weights", tuple((slot, self.family_slot[rule.families[0]], rule.weight) for slot, rule in weighty))
+        put(self, "needs_count", np.ascontiguousarray(needs.T).astype(np.float32))
+        put(self, "speaks_for_count", speaks_for.astype(np.float32))
+        put(self, "evidence_speaks_for", speaks_for[evidence, : self.modelled].astype(np.float32))
 
     def _leads(self) -> tuple[tuple[int, Rows], ...]:
         found = []
