@@ -73,7 +73,7 @@ def held(column: str, name: str, seconds: Callable[[Facts], Ints]) -> Input:
 
 
 class _Differences(NamedTuple):
-    """The inputs that are plain differences, all worked out at once: places of both sides in [means, last minutes, values]."""
+    """The inputs that are plain differences, worked out at once: both sides as places in [means, last minutes, values]."""
 
     inputs: Rows
     left: Rows
