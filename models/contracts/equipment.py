@@ -172,7 +172,12 @@ _VAV_BOX = (
 )
 
 _ROWS: tuple[Equipment, ...] = (
-    Equipment("ahu", "Air handler", (*AHU_POINTS, *_AHU_MORE), AHU_POINTS),
+    Equipment(
+        "ahu",
+        "Air handler",
+        (*AHU_POINTS, *_AHU_MORE),
+        (*AHU_POINTS, "return_air_relative_humidity", "supply_fan_vibration_velocity"),
+    ),
     Equipment("rtu", "Rooftop unit", (*_RTU, "compressor_current", *_WEB), _RTU),
     Equipment("heat_pump", "Heat pump", (*_HEAT_PUMP, "compressor_current", *_WEB), _HEAT_PUMP),
     Equipment(

@@ -235,6 +235,11 @@ def make(
     return Plant(equipment, machine, surroundings, seed, start_at_ms, plans, wear, warmup_hours)
 
 
-def _machine(equipment: str, surroundings: Surroundings, rng: np.random.Generator) -> Machine:  # noqa: ARG001
+def _machine(equipment: str, surroundings: Surroundings, rng: np.random.Generator) -> Machine:
     # One case a kind; imported here, so that a fleet of air handlers loads no refrigerant tables.
+    match equipment:
+        case "ahu":
+            from simulators.hvac.plants.air_handler import AirHandlers
+
+            return AirHandlers(surroundings, rng)
     raise PlantError(f"equipment {equipment!r} has no simulated plant; expected one of {', '.join(FAMILIES)}")
