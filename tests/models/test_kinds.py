@@ -170,7 +170,7 @@ def test_points_are_found_in_a_layout_by_the_kind_s_slots() -> None:
 def by_rules(kind: Kind, family: str, confirmed: bool, level: float) -> Verdicts:
     """One unit of which a rule says something, or takes it back."""
     slot = kind.family_slot[family]
-    rule = dict((where, rules[0]) for where, rules in kind.leads)[slot]
+    rule = next(rules[0] for where, rules in kind.leads if where == slot)
     probability = np.zeros((1, F_MAX), dtype=np.float32)
     probability[0, slot] = level
     rules = np.zeros((1, R_MAX), dtype=bool)
