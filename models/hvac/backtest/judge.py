@@ -24,6 +24,7 @@ Rows = npt.NDArray[np.intp]
 _DAY_MS = 86_400_000
 _BOOTSTRAPS = 1_000
 _SEED = 4
+_DAYS_MIN = 3  # fewer unit-days that tell a figure, or fewer episodes, give no interval
 # A gap of more than this many of the unit's usual steps ends an episode of the truth.
 _GAP_STEPS = 10
 
@@ -49,10 +50,10 @@ class Episode:
 
 
 def figures(rows: Labelled, prefix: str) -> list[Figure]:
-    """Precision, recall, F1, false-alarm and missed-alarm rate, episodes and detection delay.
+    """Precision, recall, F1, false-alarm and missed-alarm rate, episodes and median detection delay of those detected.
 
     A figure that the labels cannot tell (recall without a faulty row) is left out, never printed as 0. Intervals come from
-    a bootstrap over unit-days, where there are three or more.
+    a bootstrap over unit-days (of the delay: over episodes), where three or more tell the figure.
     """
     counts = _counts(rows)
     out = [
@@ -64,7 +65,7 @@ def figures(rows: Labelled, prefix: str) -> list[Figure]:
         out.append(Figure(f"{prefix}.episodes", len(found), "count"))
         out.append(Figure(f"{prefix}.episodes_detected", len(delays), "count"))
         if delays:
-            low, high = (float(np.quantile(delays, q)) for q in (0.025, 0.975)) if len(delays) > 1 else (None, None)
+            low, high = _interval_of_median(np.array(delays))
             out.append(Figure(f"{prefix}.detection_delay_seconds", float(np.median(delays)), "seconds", low, high))
     return out
 
@@ -120,7 +121,7 @@ def _figure(name: str, share: Share, counts: npt.NDArray[np.float64]) -> Figure 
     above, below = share(*counts.sum(axis=0).tolist())
     if not below:
         return None
-    if len(counts) < 3:
+    if sum(share(*day)[1] > 0 for day in counts.tolist()) < _DAYS_MIN:
         return Figure(name, above / below, "fraction")
     rng = np.random.default_rng(_SEED)
     draws = counts[rng.integers(0, len(counts), (_BOOTSTRAPS, len(counts)))].sum(axis=1)
@@ -128,6 +129,14 @@ def _figure(name: str, share: Share, counts: npt.NDArray[np.float64]) -> Figure 
     values = [top / bottom for top, bottom in parts if bottom]
     low, high = (float(np.quantile(values, q)) for q in (0.025, 0.975)) if values else (None, None)
     return Figure(name, above / below, "fraction", low, high)
+
+
+def _interval_of_median(values: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:
+    if len(values) < _DAYS_MIN:
+        return None, None
+    rng = np.random.default_rng(_SEED)
+    medians = np.median(values[rng.integers(0, len(values), (_BOOTSTRAPS, len(values)))], axis=1)
+    return float(np.quantile(medians, 0.025)), float(np.quantile(medians, 0.975))
 
 
 def episodes(rows: Labelled) -> list[Episode]:

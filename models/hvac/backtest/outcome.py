@@ -39,7 +39,7 @@ class Lists:
         found = self._numbers.get(key)
         if found is None:
             found = self._numbers[key] = len(self.texts)
-            self.texts.append(";".join(names))
+            self.texts.append(";".join(name.replace(";", ",") for name in names))
         return found
 
     def of_flags(self, flags: Bools, names: tuple[str, ...]) -> Rows:

@@ -16,6 +16,7 @@ from models.hvac.backtest.outcome import Alert, Outcome
 
 SCORES, ALERTS, REPORT = "scores.csv", "alerts.jsonl", "report.html"
 _ROWS_A_BLOCK = 65_536
+_SPECIAL = frozenset(',"\r\n')
 _SCHEMA = pa.schema(
     [
         ("unit", pa.string()),
@@ -60,7 +61,10 @@ def write_scores(path: Path, outcome: Outcome, progress: Progress) -> None:
     place[export.row] = np.arange(len(export.row))
     units = pa.array(export.units)
     rules, tops = pa.array(outcome.rule_lists.texts), pa.array(outcome.top_lists.texts)
-    options = arrow_csv.WriteOptions(include_header=True, quoting_style="needed")
+    # Arrow quotes every text or none.
+    texts = (*outcome.rule_lists.texts, *outcome.top_lists.texts)
+    quoting = "needed" if any(_SPECIAL & set(text) for text in texts) else "none"
+    options = arrow_csv.WriteOptions(include_header=True, quoting_style=quoting, quoting_header="none")
     with replaced(path) as part, arrow_csv.CSVWriter(part, _SCHEMA, write_options=options) as writer:
         for first in range(0, total, _ROWS_A_BLOCK):
             rows = place[first : first + _ROWS_A_BLOCK]
