@@ -15,8 +15,6 @@ Trim and respond (supply temperature, static pressure) is taken as the value tha
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from simulators.hvac.moist import Flags, Floats, relative_humidity_fraction
@@ -30,9 +28,8 @@ from simulators.hvac.plants.probes import follow, moved
 from simulators.hvac.plants.rooms import Rooms
 from simulators.hvac.plants.sensing import Sensing
 from simulators.hvac.plants.surroundings import Around, Surroundings
+from simulators.hvac.plants.thermostat import Mode, Thermostat
 
-SETBACK_HEATING_CELSIUS, SETBACK_COOLING_CELSIUS, SETBACK_SLACK_KELVIN = 16.0, 29.0, 1.5
-_WARM_UP_HOURS_MAX = 3.0
 _WARM_UP_SUPPLY_CELSIUS, _SINGLE_ZONE_SUPPLY_MAX_CELSIUS, _MILD_SUPPLY_CELSIUS = 30.0, 36.0, 18.0
 _ZONE_PACE_SECONDS, _BOX_PACE_SECONDS, _REHEAT_PACE_SECONDS = 900.0, 60.0, 120.0
 _SUPPLY_RESET_SECONDS, _SINGLE_ZONE_RESET_SECONDS, _STATIC_RESET_SECONDS = 600.0, 180.0, 480.0
@@ -40,17 +37,6 @@ _BOX_OPEN_FRACTION = 0.9  # trim and respond settles where the most open box is 
 _REHEAT_EFFECTIVENESS_MAX = 0.7
 _DUCT_RATE, _DUCT_REST_RATE = 1 / 20, 1 / 900  # of a duct sensor at design flow, and at rest towards the room, 1/s
 _PIPE_RATE, _PIPE_REST_RATE = 1 / 15, 1 / 1200
-
-
-class Mode(NamedTuple):
-    """What the controller does, shape (U,)."""
-
-    running: Flags
-    ventilating: Flags
-    warming: Flags  # central warm-up
-    heating_setpoint_celsius: Floats
-    cooling_setpoint_celsius: Floats
-    inside_kelvin: Floats  # how far within the setpoints the zones are led
 
 
 class AirHandlers:
@@ -69,7 +55,8 @@ class AirHandlers:
         self.static_setpoint_pascals = s.static_minimum_pascals.copy()
         self.humidity_ratio = np.full(units, 0.007)
         self._used = s.share > 0
-        self._preparing, self._setback, self._warming, self._running = np.zeros((4, units), dtype=bool)
+        self._thermostat = Thermostat(s.heating_setpoint_celsius, s.cooling_setpoint_celsius, s.warm_up_kelvin_per_hour)
+        self._warming, self._running = np.zeros((2, units), dtype=bool)
         self._rate = self.zone_rate  # as the boxes ask for it
         self._supply_celsius = np.full(units, _MILD_SUPPLY_CELSIUS)
         names = ("mixed", "supply", "returned", "hot", "chilled")
@@ -78,19 +65,19 @@ class AirHandlers:
     def step(self, dt_seconds: float, around: Around, condition: Condition, sensing: Sensing) -> Outcome:
         """Move by `dt_seconds`."""
         s, sick = self.sizes, condition.severity
-        zone_error = sensing.error("zone_air_temperature")
-        mode = self._start_and_stop(around, np.nan_to_num(zone_error))
+        zone_error, blind = sensing.belief("zone_air_temperature")
+        mode = self._start_and_stop(around, zone_error)
         started, self._running = mode.running & ~self._running, mode.running
         self.rooms.expose(dt_seconds, around, mode.running)
-        wish = self._serve_zones(dt_seconds, mode, zone_error)
-        static_error = np.nan_to_num(sensing.error("supply_air_static_pressure"))
+        wish = self._serve_zones(dt_seconds, mode, zone_error, blind)
+        static_error = sensing.belief("supply_air_static_pressure")[0]
         self.draught = draught = self._blow(dt_seconds, mode, sick, static_error)
         self._reset_supply(dt_seconds, mode, around, wish)
         returned = (self._rate * self.rooms.celsius).sum(axis=0) / self._rate.sum(axis=0)
         task = Task(
             mode.running,
-            mode.ventilating,
-            mode.warming,
+            mode.occupied,
+            self._warming,
             self.supply_setpoint_celsius,
             draught.flow,
             draught.heat_watts,
@@ -123,34 +110,24 @@ class AirHandlers:
         return mean
 
     def _start_and_stop(self, around: Around, zone_error: Floats) -> Mode:
-        s, occupied = self.sizes, around.scheduled
         mean = self._zone_celsius() + zone_error
         celsius = np.where(self._used, self.rooms.celsius + zone_error, mean)
-        # Optimum start: as early as the pace that the building is known to have asks for.
-        gap = np.maximum(s.heating_setpoint_celsius - mean, mean - s.cooling_setpoint_celsius)
-        soon = around.hours_to_start <= np.clip(gap / s.warm_up_kelvin_per_hour, 0, _WARM_UP_HOURS_MAX)
-        waiting = ~occupied & (around.hours_to_start <= _WARM_UP_HOURS_MAX)
-        self._preparing = waiting & (soon | self._preparing)
-        ready = occupied | self._preparing
-        # Night setback: starts at the limits and stops well inside of them; the zones are led a little further.
-        slack = np.where(self._setback, SETBACK_SLACK_KELVIN, 0.0)
-        cold = celsius.min(axis=0) < SETBACK_HEATING_CELSIUS + slack
-        self._setback = ~ready & (cold | (celsius.max(axis=0) > SETBACK_COOLING_CELSIUS - slack))
-        inside = np.where(self._setback, SETBACK_SLACK_KELVIN + 0.5, 0.0)
-        running = (ready | self._setback) & (self.path.frozen_seconds == 0)
-        heating = np.where(ready, s.heating_setpoint_celsius, SETBACK_HEATING_CELSIUS)
-        cooling = np.where(ready, s.cooling_setpoint_celsius, SETBACK_COOLING_CELSIUS)
-        self._warming = ~occupied & running & (mean < heating + inside - np.where(self._warming, 0.0, 0.5))
-        return Mode(running, occupied & running, self._warming, heating, cooling, inside)
+        mode = self._thermostat.step(around, mean, celsius.min(axis=0), celsius.max(axis=0))
+        running = mode.running & (self.path.frozen_seconds == 0)
+        # Central warm-up: return air only and warm supply air, until the rooms are near their setpoint.
+        near = mode.heating_setpoint_celsius + mode.inside_kelvin - np.where(self._warming, 0.0, 0.5)
+        self._warming = ~mode.occupied & running & (mean < near)
+        return mode._replace(running=running)
 
-    def _serve_zones(self, dt_seconds: float, mode: Mode, zone_error: Floats) -> Wish:
-        s, error = self.sizes, np.nan_to_num(zone_error) - mode.inside_kelvin
-        heating = self.rooms.needed(mode.heating_setpoint_celsius - error, _ZONE_PACE_SECONDS)
-        error = np.nan_to_num(zone_error) + mode.inside_kelvin
-        cooling = self.rooms.needed(mode.cooling_setpoint_celsius - error, _ZONE_PACE_SECONDS)
+    def _serve_zones(self, dt_seconds: float, mode: Mode, zone_error: Floats, blind: Flags) -> Wish:
+        s = self.sizes
+        warm_enough = mode.heating_setpoint_celsius + mode.inside_kelvin - zone_error
+        cool_enough = mode.cooling_setpoint_celsius - mode.inside_kelvin - zone_error
+        heating = self.rooms.needed(warm_enough, _ZONE_PACE_SECONDS)
+        cooling = self.rooms.needed(cool_enough, _ZONE_PACE_SECONDS)
         wish = settle(s.limits, self.rooms.celsius, self._supply_celsius, heating, cooling)
         # A lost sensor shows no error: the boxes hold.
-        rate = np.where(np.isnan(zone_error), self._rate, wish.rate * self._used)
+        rate = np.where(blind, self._rate, wish.rate * self._used)
         self._rate = self._rate + moved(dt_seconds, _BOX_PACE_SECONDS) * (rate - self._rate)
         return wish
 
@@ -190,10 +167,10 @@ class AirHandlers:
         # One room: the supply air itself is as warm as the room needs it.
         own = np.where(wish.heating_watts[0] > 0, wish.discharge_celsius[0], wanted)
         own = np.minimum(own, _SINGLE_ZONE_SUPPLY_MAX_CELSIUS)
-        wanted = np.where(s.single_zone, own, np.where(mode.warming, _WARM_UP_SUPPLY_CELSIUS, wanted))
+        wanted = np.where(s.single_zone, own, np.where(self._warming, _WARM_UP_SUPPLY_CELSIUS, wanted))
         wanted = np.where(mode.running, wanted, _MILD_SUPPLY_CELSIUS)
         slow, fast = (moved(dt_seconds, pace) for pace in (_SUPPLY_RESET_SECONDS, _SINGLE_ZONE_RESET_SECONDS))
-        share = np.where(mode.warming | s.single_zone, fast, slow)
+        share = np.where(self._warming | s.single_zone, fast, slow)
         self.supply_setpoint_celsius = self.supply_setpoint_celsius + share * (wanted - self.supply_setpoint_celsius)
 
     def _water(self, around: Around, sick: dict[str, Floats]) -> Water:

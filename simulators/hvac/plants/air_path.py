@@ -88,16 +88,16 @@ class AirPath:
         rise = np.minimum(task.fan_heat_watts / back.rate, _FAN_RISE_KELVIN_MAX)
         clean = 1 - 0.5 * sick["coil_fouled"]
         heating_share, cooling_share = (coils.air_share(own, back, clean) for own in (s.heating, s.cooling))
-        heating_leak = _leak_fraction(sick["heating_valve_leaking"], s.valve_leak_fraction)
-        cooling_leak = _leak_fraction(sick["cooling_valve_leaking"], s.valve_leak_fraction)
+        heating_leak = coils.leak_fraction(sick["heating_valve_leaking"], s.valve_leak_fraction)
+        cooling_leak = coils.leak_fraction(sick["cooling_valve_leaking"], s.valve_leak_fraction)
 
-        error = sensing.error("supply_air_temperature")
-        hold = np.isnan(error) & task.running
+        error, lost = sensing.belief("supply_air_temperature")
+        hold = lost & task.running
         turn = around.at_ms / 1000 % s.hunting_seconds / s.hunting_seconds
         swing = _HUNTING_KELVIN * sick["control_hunting"] * np.sin(2 * np.pi * turn + self._phase)
-        target = task.supply_setpoint_celsius - np.nan_to_num(error) - rise + swing
-        before_cooling = _before(target, s.cooling, back, cooling_share, water.chilled_celsius, cooling_leak)
-        before_heating = _before(before_cooling, s.heating, back, heating_share, water.hot_celsius, heating_leak)
+        target = task.supply_setpoint_celsius - error - rise + swing
+        before_cooling = coils.before(target, s.cooling, back, cooling_share, water.chilled_celsius, cooling_leak)
+        before_heating = coils.before(before_cooling, s.heating, back, heating_share, water.hot_celsius, heating_leak)
         share = self._mix(dt_seconds, task, around, condition, sensing, before_heating, hold)
         outdoor = (around.outdoor_celsius, around.outdoor_humidity_ratio)
         mixed = mix(outdoor, (task.returned_celsius, task.returned_humidity_ratio), share)
@@ -150,7 +150,7 @@ class AirPath:
     ) -> Floats:
         """Command the damper; the share of outdoor air that comes of it."""
         s, sick = self._s, condition.severity
-        seen_outdoor = around.outdoor_celsius + np.nan_to_num(sensing.error("outdoor_air_temperature"))
+        seen_outdoor = around.outdoor_celsius + sensing.belief("outdoor_air_temperature")[0]
         limit = s.high_limit_celsius + np.where(self._free, 0.5, -0.5)
         self._free = s.has_economizer & (seen_outdoor < limit)
         free = self._free & ~task.warming & task.running
@@ -161,7 +161,7 @@ class AirPath:
         share = np.where(colder > 0.3, too_warm / np.maximum(colder, 0.3), np.where(too_warm > 0, 1.0, 0.0))
         share = np.where(free, np.clip(share, least, 1.0), least)
         # Modulating low limit: never so much outdoor air that the mixture comes near to frost.
-        warm = task.returned_celsius - _MIXED_LOW_LIMIT_CELSIUS + np.nan_to_num(sensing.error("mixed_air_temperature"))
+        warm = task.returned_celsius - _MIXED_LOW_LIMIT_CELSIUS + sensing.belief("mixed_air_temperature")[0]
         share = np.where(colder > warm, np.clip(warm / np.maximum(colder, 0.3), 0.0, share), share)
 
         leak, stuck = sick["damper_leaking"], sick["damper_stuck"]
@@ -169,26 +169,10 @@ class AirPath:
         span = _OPEN_FRACTION - closed
         position = np.clip((share - closed) / span, 0.0, 1.0) ** (1 / s.damper_exponent)
         lowest = np.clip((least - closed) / span, 0.0, 1.0) ** (1 / s.damper_exponent)
-        freedom, ends = np.maximum(1 - 1.25 * stuck, 0.0), condition.position_fraction["damper_stuck"]
-        command = (position - (1 - freedom) * ends) / np.maximum(freedom, 0.02)
-        command = np.clip(command, np.minimum(lowest, position), 1.0) * task.running
+        freedom, ends = coils.freedom_fraction(stuck), condition.position_fraction["damper_stuck"]
+        command = np.maximum(coils.command_for(position, freedom, ends), np.minimum(lowest, position)) * task.running
         command = np.where(free | (stuck == 0), command, np.minimum(lowest, position) * task.running)
         self.damper = led(self.damper, command, hold, moved(dt_seconds, _DAMPER_PACE_SECONDS))
         position = freedom * self.damper + (1 - freedom) * ends
         mixture: Floats = closed + span * position**s.damper_exponent
         return mixture
-
-
-def _leak_fraction(severity: Floats, tight: Floats) -> Floats:
-    """Water flow through a closed valve; at severity 1 it no longer closes at all."""
-    return np.where(severity < 1, np.maximum(0.25 * severity, tight), 1.0)
-
-
-def _before(
-    wanted: Floats, coil: coils.Coil, air: coils.Stream, share: Floats, water_celsius: Floats, leak: Floats
-) -> Floats:
-    """What air must be before a (dry) coil that leaks to leave it as wanted."""
-    from_water = coil.water_effectiveness * coil.water_rate * leak
-    to_air = air.rate * share
-    towards = share * from_water / (from_water + to_air)
-    return (wanted - towards * water_celsius) / (1 - towards)

@@ -138,3 +138,29 @@ def cooling_flow_fraction(
     above = metal - water_celsius
     flow = watts / (coil.water_effectiveness * coil.water_rate * np.maximum(above, 1e-3))
     return np.clip(flow, 0.0, 1.0)
+
+
+def leak_fraction(severity: Floats, tight: Floats | float) -> Floats:
+    """Water flow through a closed valve; at severity 1 it no longer closes at all."""
+    return np.where(severity < 1, np.maximum(0.25 * severity, tight), 1.0)
+
+
+def before(
+    wanted_celsius: Floats, coil: Coil, air: Stream, share: Floats, water_celsius: Floats, flow_fraction: Floats
+) -> Floats:
+    """What air must be before a (dry) coil with this water flow to leave it as wanted."""
+    from_water = coil.water_effectiveness * coil.water_rate * flow_fraction
+    towards = share * from_water / (from_water + air.rate * share)
+    sought: Floats = (wanted_celsius - towards * water_celsius) / (1 - towards)
+    return sought
+
+
+def freedom_fraction(severity: Floats) -> Floats:
+    """How far a part that sticks still follows its command: 1, to 0 from severity 0.8 on."""
+    return np.maximum(1 - 1.25 * severity, 0.0)
+
+
+def command_for(position_fraction: Floats, freedom: Floats, stuck_fraction: Floats) -> Floats:
+    """The command at which a sticking part stands as wanted, or the limit to which its loop pushes it."""
+    command = (position_fraction - (1 - freedom) * stuck_fraction) / np.maximum(freedom, 0.02)
+    return np.clip(command, 0.0, 1.0)

@@ -178,6 +178,11 @@ class Faults:
             self._plans.append(plan)
         self._compile()
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a plan at all."""
+        return bool(self._plans)
+
     def add(self, plan: FaultPlan) -> None:
         """One more plan; it may begin in the past.
 

@@ -27,6 +27,7 @@ METERS = ("electricity", "fuel", "hot_water", "chilled_water")
 # A zone is uncomfortable where it is further than this outside of the setpoints while people are there.
 COMFORT_SLACK_KELVIN = 1.0
 _WARM_UP_STEP_SECONDS = 300.0
+_LOOK_MS = 15 * 60_000
 
 
 class PlantError(ValueError):
@@ -86,11 +87,13 @@ class Plant:
         wear: Wear | None = None,
         warmup_hours: float = 24.0,
     ) -> None:
+        self._condition: Condition
+        self._look_at_ms: int
         self.equipment = equipment
         self.units = units = surroundings.site.size
         self.machine, self.surroundings, self.wear = machine, surroundings, wear
         self.families = FAMILIES[equipment]
-        self.sensing = Sensing(EQUIPMENT[equipment].simulated, units, seed)
+        self.sensing = Sensing(EQUIPMENT[equipment].simulated, units, seed, equipment)
         self._faults = Faults(equipment, units, plans)
         for plan in plans:
             self.sensing.check(plan)
@@ -148,10 +151,32 @@ class Plant:
         self._advance(dt_seconds, ages=True)
         self._steps += 1
 
+    def jump(self, at_ms: int, settle_hours: float = 24.0) -> None:
+        """Stand at a later time of the year without living through what lies between: nothing wears or is metered.
+
+        Weather, people and plans are those of that time; the plant has run `settle_hours` in them.
+        """
+        self._at_ms = max(self._at_ms, at_ms - settle_hours * 3_600_000)
+        kept = {name: array.copy() for name, array in self.meters.items()}
+        counters = (
+            self.occupied_hours,
+            self.uncomfortable_hours,
+            self.discomfort_kelvin_hours,
+            self.run_hours,
+            self.starts,
+        )
+        counted = [array.copy() for array in counters]
+        while self._at_ms < at_ms:
+            self._advance(min(_WARM_UP_STEP_SECONDS, (at_ms - self._at_ms) / 1000), ages=False)
+        self.meters = kept
+        self.occupied_hours, self.uncomfortable_hours, self.discomfort_kelvin_hours, self.run_hours, self.starts = (
+            counted
+        )
+
     def _advance(self, dt_seconds: float, ages: bool) -> None:
         self._at_ms += dt_seconds * 1000
         self.measured_at_ms = round(self._at_ms)
-        self._diagnose()
+        self._diagnose(anew=False)
         condition = self._condition
         wrong = condition.severity["schedule_wrong"]
         around = self.surroundings.at(self.measured_at_ms, wrong, condition.direction["schedule_wrong"])
@@ -176,18 +201,24 @@ class Plant:
         self.uncomfortable_hours += ((outside > 0) * zones.share).sum(axis=0) * occupied_hours
         self.discomfort_kelvin_hours += (outside * zones.share).sum(axis=0) * occupied_hours
 
-    def _diagnose(self) -> None:
-        """Severities of this instant, by plan or by wear, whichever is worse."""
+    def _diagnose(self, anew: bool = True) -> None:
+        """Severities of this instant, by plan or by wear, whichever is worse; wear is looked at four times an hour."""
+        if not anew and not self._faults.any and self.measured_at_ms < self._look_at_ms:
+            return
         severity, position, direction = self._faults.update(self.measured_at_ms)
         if self.wear is not None and self._worn_rows.size:
-            rows, worn = self._worn_rows, self.wear.severity
+            if anew or self.measured_at_ms >= self._look_at_ms:
+                self._worn = self.wear.severity
+                self._look_at_ms = self.measured_at_ms + _LOOK_MS
+            rows, worn = self._worn_rows, self._worn
             worse = worn > severity[rows]
             severity[rows] = np.maximum(severity[rows], worn)
             position[rows] = np.where(worse, self.wear.position_fraction, position[rows])
             direction[rows] = np.where(worse, self.wear.direction, direction[rows])
-        self._condition = Condition(
-            *(dict(zip(self.families, table, strict=True)) for table in (severity, position, direction))
-        )
+        else:
+            self._look_at_ms = self.measured_at_ms + _LOOK_MS
+        tables = (severity, position, direction)
+        self._condition = Condition(*(dict(zip(self.families, table, strict=True)) for table in tables))
         failed = (severity[self._breaks] >= 1).any(axis=0)
         first = failed & (self.failed_at_ms < 0)
         self.failed_at_ms = np.where(failed, np.where(first, self.measured_at_ms, self.failed_at_ms), -1)
@@ -242,4 +273,12 @@ def _machine(equipment: str, surroundings: Surroundings, rng: np.random.Generato
             from simulators.hvac.plants.air_handler import AirHandlers
 
             return AirHandlers(surroundings, rng)
+        case "fan_coil":
+            from simulators.hvac.plants.fan_coil import FanCoils
+
+            return FanCoils(surroundings, rng)
+        case "vav_box":
+            from simulators.hvac.plants.vav_box import VavBoxes
+
+            return VavBoxes(surroundings, rng)
     raise PlantError(f"equipment {equipment!r} has no simulated plant; expected one of {', '.join(FAMILIES)}")

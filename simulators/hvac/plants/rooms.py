@@ -74,13 +74,18 @@ def draw(area_square_meters: Floats, perimeter: Floats, winter_celsius: Floats, 
 
 
 class Rooms:
-    """State of all zones; `celsius` and `mass_celsius` have shape (Z, U)."""
+    """State of all zones; `celsius` and `mass_celsius` have shape (Z, U).
 
-    def __init__(self, sizes: RoomSizes, celsius: float = 21.5) -> None:
+    `facade_hours`, shape (Z, U), says when the sun stands before each zone; without it the rows are core or roof, east,
+    south, west.
+    """
+
+    def __init__(self, sizes: RoomSizes, facade_hours: Floats | None = None, celsius: float = 21.5) -> None:
         self.sizes = sizes
         self.celsius = np.full(sizes.area_square_meters.shape, celsius)
         self.mass_celsius = np.full(sizes.area_square_meters.shape, celsius)
-        self._facades = np.array(_FACADE_HOURS[: sizes.area_square_meters.shape[0]])[:, None]
+        rows = sizes.area_square_meters.shape[0]
+        self._facades = np.array(_FACADE_HOURS[:rows])[:, None] if facade_hours is None else facade_hours
 
     def expose(self, dt_seconds: float, around: Around, pressurised: Flags) -> None:
         """Take in what works on the rooms for the next `dt_seconds`; where fans run, little outdoor air leaks in."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from models.contracts.points import POINTS
 from simulators.hvac.faults import FaultError
-from simulators.hvac.moist import Floats
+from simulators.hvac.moist import Flags, Floats
 from simulators.hvac.plants.faults import Condition, FaultPlan
 from simulators.hvac.sensors import SENSORS, Sensor
 
@@ -57,10 +57,20 @@ _OWN: dict[str, Sensor] = {
     "return_air_relative_humidity": SENSORS["outdoor_air_relative_humidity"],
     "supply_air_flow": SENSORS["supply_air_flow"],
 }
+# A small fan tells small numbers.
+_OF_KIND: dict[str, dict[str, Sensor]] = {
+    "fan_coil": {
+        "supply_fan_power": Sensor(noise=0.5, resolution=1.0, noise_fraction=0.01),
+        "supply_air_flow": Sensor(noise=0.001, resolution=0.001, noise_fraction=0.015),
+        "filter_differential_pressure": Sensor(noise=0.2, offset=0.3, resolution=0.1, noise_fraction=0.015),
+    }
+}
 
 
-def sensor_of(point: str) -> Sensor:
+def sensor_of(point: str, equipment: str = "") -> Sensor:
     """Noise, offset and step of the sensor of one point; commands, setpoints and states are told as they are."""
+    if point in _OF_KIND.get(equipment, {}):
+        return _OF_KIND[equipment][point]
     unit = POINTS[point].unit
     if point.endswith("_setpoint"):
         return Sensor(resolution=0.1 if unit == "celsius" else 0.0)
@@ -78,18 +88,22 @@ class Sensing:
         points: The channels that are told, C.
         units: Size of the fleet.
         seed: Of offsets and noise.
+        equipment: Their kind; some have finer sensors.
     """
 
-    def __init__(self, points: Sequence[str], units: int, seed: int) -> None:
+    def __init__(self, points: Sequence[str], units: int, seed: int, equipment: str = "") -> None:
         self.points = tuple(points)
         self._row = {point: row for row, point in enumerate(points)}
         self._seed = seed
-        rows = [sensor_of(point) for point in points]
-        self._noise = np.array([[row.noise] for row in rows])
-        self._noise_fraction = np.array([[row.noise_fraction] for row in rows])
-        self._noisy = np.flatnonzero((self._noise + self._noise_fraction)[:, 0] > 0)
+        rows = [sensor_of(point, equipment) for point in points]
+        self._noisy = np.array(
+            [row for row, own in enumerate(rows) if own.noise + own.noise_fraction > 0], dtype=np.intp
+        )
+        self._noise = np.array([[rows[row].noise] for row in self._noisy], dtype=np.float32)
+        self._noise_fraction = np.array([[rows[row].noise_fraction] for row in self._noisy], dtype=np.float32)
         self._coarse = np.array([row for row, sensor in enumerate(rows) if sensor.resolution > 0], dtype=np.intp)
-        self._step = np.array([[sensor.resolution] for sensor in rows if sensor.resolution > 0])
+        self._step = np.array([[rows[row].resolution] for row in self._coarse], dtype=np.float32)
+        self._steps_a_unit = 1 / self._step
         known = [POINTS[point] for point in points]
         self._no_sign = [
             row for row, p in enumerate(known) if p.unit not in ("celsius", "none", "state") and p.low <= 0
@@ -98,6 +112,7 @@ class Sensing:
         draws = np.random.default_rng([seed, 0x5E]).standard_normal((len(points), units))
         self.offset: Floats = np.clip(draws, -2, 2) * np.array([[row.offset] for row in rows])
         self._felt: Floats = np.zeros((len(points), units))
+        self._nowhere = np.zeros(units, dtype=bool)
         self._error: dict[int, Floats] = {}
         self._quiet: list[tuple[int, int]] = []
         self._drifts: list[tuple[int, Drift, Floats, Floats]] = []
@@ -130,6 +145,15 @@ class Sensing:
         seen: Floats = self.offset[row]
         return seen + self._error[row] if row in self._error else seen
 
+    def belief(self, point: str) -> tuple[Floats, Flags]:
+        """The error with 0 where the sensor is lost, and where it is; a loop whose sensor is lost holds its output."""
+        row = self._row[point]
+        if row not in self._error:
+            return self.offset[row], self._nowhere
+        error = self.error(point)
+        lost = np.isnan(error)
+        return np.where(lost, 0.0, error), lost
+
     def feel(self, true: Mapping[str, npt.NDArray[np.float64] | npt.NDArray[np.bool_]]) -> None:
         """Take in what is true now, shape (U,) for each of the points."""
         for row, point in enumerate(self.points):
@@ -138,20 +162,19 @@ class Sensing:
 
     def read(self, step: int) -> npt.NDArray[np.float32]:
         """What the registers hold for what is felt, shape (U, C). The noise depends on the seed and `step` only."""
-        felt = self._felt
-        seen = felt + self.offset
-        rng = np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, step, 0x5E]))
-        noise = rng.standard_normal((self._noisy.size, felt.shape[1]), dtype=np.float32)
-        noise = noise * (self._noise[self._noisy] + self._noise_fraction[self._noisy] * np.abs(felt[self._noisy]))
+        seen = (self._felt + self.offset).astype(np.float32)
+        for row, wrong in self._error.items():
+            seen[row] += wrong
+        rng = np.random.Generator(np.random.SFC64([self._seed, step, 0x5E]))
+        noise = rng.standard_normal((self._noisy.size, self._felt.shape[1]), dtype=np.float32)
+        noise *= self._noise + self._noise_fraction * np.abs(seen[self._noisy])
         for row, unit in self._quiet:
             noise[self._noisy == row, unit] = 0.0
         seen[self._noisy] += noise
-        for row, wrong in self._error.items():
-            seen[row] += wrong
-        seen[self._coarse] = np.round(seen[self._coarse] / self._step) * self._step
+        seen[self._coarse] = np.rint(seen[self._coarse] * self._steps_a_unit) * self._step
         seen[self._no_sign] = np.maximum(seen[self._no_sign], 0)
         seen[self._humidity] = np.minimum(seen[self._humidity], 1)
-        return np.ascontiguousarray(seen.T, dtype=np.float32)
+        return np.ascontiguousarray(seen.T)
 
     def _errors(self, felt: Floats) -> dict[int, Floats]:
         """By row, what faults add to the offset, for these true values."""
