@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from models.hvac.baseline_kinds import own_figures
 from models.hvac.facts import Facts
 from models.hvac.points import Floats, State
 from models.hvac.settings import BaselineSettings
@@ -33,7 +34,6 @@ FIGURES: tuple[Figure, ...] = (
     Figure("flow_per_speed", 0.15),
 )
 _B = len(FIGURES)
-_APART = np.array([figure.apart for figure in FIGURES])
 _RENEWED = -0.2  # as a logarithm
 # A centrifugal fan's power at one speed is about 0.3 + 0.7 x of that at design flow, x the flow over design flow; healthy
 # units work around x = 0.85.
@@ -45,18 +45,22 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
 
     Returns:
         Shape (m,) each, NaN where unknown: `filter_resistance_rise` (times the clean filter), `fan_speed_excess` (share by
-        which the fan turns faster than its power and flow explain), and two figures as logarithm over their reference.
+        which the fan turns faster than its power and flow explain), two figures as logarithm over their reference, and
+        so are those of the kind.
     """
-    figures = _figures(facts)
-    rows = facts.rows
-    count, total = state["reference_count"][rows, :_B], state["reference_sum"][rows, :_B]
+    own = own_figures(facts.kind.name)
+    apart = np.array([*(figure.apart for figure in FIGURES), *(figure.apart for figure in own)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        figures = np.concatenate([_figures(facts), *(figure.of(facts)[:, None] for figure in own)], axis=1)
+    rows, width = facts.rows, len(apart)
+    count, total = state["reference_count"][rows, :width], state["reference_sum"][rows, :width]
     with np.errstate(invalid="ignore", divide="ignore"):
         learned = np.where(count > 0, total / count, np.nan)
-        near = (count < settings.minutes_min) | (np.abs(figures - learned) < _APART)
+        near = (count < settings.minutes_min) | (np.abs(figures - learned) < apart)
     good = np.isfinite(figures) & near & (count < settings.minutes_max)
     good &= (facts.running_seconds > settings.settle_seconds)[:, None]
-    state["reference_count"][rows, :_B] = count + good
-    state["reference_sum"][rows, :_B] = total + np.where(good, figures, 0)
+    state["reference_count"][rows, :width] = count + good
+    state["reference_sum"][rows, :width] = total + np.where(good, figures, 0)
 
     # A filter that resists clearly less than what was learned is a new one: learn it.
     renewed = (np.maximum(figures[:, 0] - learned[:, 0], figures[:, 1] - learned[:, 1]) < _RENEWED) & facts.settled
@@ -65,7 +69,7 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
         state["reference_sum"][rows[renewed], column] = 0
 
     away = np.where(count >= settings.minutes_min, figures - learned, np.nan)
-    per_flow, per_square, speed, loading = away.T
+    per_flow, per_square, speed, loading = away[:, :_B].T
     # Whether the drop grows with the flow or with its square is not known: only what both readings say counts.
     rise = np.exp(np.minimum(per_flow, per_square))
     relative = np.exp(loading)
@@ -78,6 +82,7 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
         "fan_speed_excess": excess.astype(np.float32),
         "filter_pressure_per_flow": per_flow.astype(np.float32),
         "flow_per_speed": loading.astype(np.float32),
+        **{figure.name: away[:, _B + place].astype(np.float32) for place, figure in enumerate(own)},
     }
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.contracts.equipment import EQUIPMENT
 from models.contracts.frame import as_sent
 from models.contracts.layout import layout_for
 from models.contracts.points import AHU_POINTS
@@ -45,7 +46,11 @@ class Planted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A fleet for some time. Units stand on sites of all climates in turn."""
+    """A fleet of one kind for some time. Units stand on sites of all climates in turn.
+
+    `stretches` are the parts that are recorded, each with its start and its hours, where the whole is not: what lies
+    between them passes unseen. `climate` is `mixed`, or `unseen` for those that no training has met.
+    """
 
     name: str
     units: int
@@ -54,6 +59,15 @@ class Lesson:
     hours: float
     interval_seconds: float
     faults: tuple[Planted, ...] = ()
+    equipment: str = "ahu"
+    stretches: tuple[tuple[int, float], ...] = ()
+    climate: str = "mixed"
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Points that its plant tells: the air handler of the demo fewer than those of whole fleets."""
+        whole = self.equipment != "ahu" or bool(self.stretches)
+        return EQUIPMENT[self.equipment].simulated if whole else AHU_POINTS
 
     def failed_at_ms(self) -> Ints:
         """When each unit fails, -1 if it does not during the lesson, shape (units,)."""
@@ -66,7 +80,7 @@ class Lesson:
         return failed
 
 
-# Plays a lesson: chunks of times (n,) and readings (n, U, 24) in the order of AHU_POINTS, one after the other.
+# Plays a lesson: chunks of times (n,) and readings (n, U, C) of the lesson's channels, one after the other.
 Plant = Callable[[Lesson], Iterator[tuple[Ints, Floats]]]
 
 
@@ -77,6 +91,7 @@ class Recording:
     minute_at_ms: Ints
     means: Floats
     faults: tuple[Planted, ...] = ()
+    equipment: str = "ahu"
 
 
 _DAYS = (
@@ -170,8 +185,8 @@ def _how(rng: np.random.Generator) -> tuple[float, int]:
 
 def record(plant: Plant, lesson: Lesson) -> Iterator[Recording]:
     """A lesson as minutes, chunk by chunk, made as in service: on the grid of the frames, then folded."""
-    layout = layout_for("ahu", AHU_POINTS)
-    kind = KINDS["ahu"]
+    layout = layout_for(lesson.equipment, lesson.channels)
+    kind = KINDS[lesson.equipment]
     positions = features.positions(kind, layout)
     rows = np.arange(lesson.units)
     state = features.new_state(lesson.units)
@@ -186,6 +201,7 @@ def record(plant: Plant, lesson: Lesson) -> Iterator[Recording]:
                 minute_at_ms,
                 np.stack([minutes.means for minutes in done]),
                 lesson.faults,
+                lesson.equipment,
             )
 
 
@@ -193,12 +209,13 @@ def minutes_of(recording: Recording) -> Iterator[Minutes]:
     """A recording minute by minute, all units in each."""
     units = recording.means.shape[1]
     rows, whole = np.arange(units), np.ones(units, dtype=np.float32)
+    kind = KINDS[recording.equipment]
     for at_ms, means in zip(recording.minute_at_ms, recording.means, strict=True):
-        yield Minutes(KINDS["ahu"], rows, np.full(units, at_ms), means, whole)
+        yield Minutes(kind, rows, np.full(units, at_ms), means, whole)
 
 
 def recorded(plant: Plant, lesson: Lesson) -> Recording:
     """A whole lesson at once; for those that fit into memory."""
     chunks = list(record(plant, lesson))
     at_ms = np.concatenate([chunk.minute_at_ms for chunk in chunks])
-    return Recording(at_ms, np.concatenate([chunk.means for chunk in chunks]), lesson.faults)
+    return Recording(at_ms, np.concatenate([chunk.means for chunk in chunks]), lesson.faults, lesson.equipment)

@@ -17,7 +17,7 @@ P = POINTS_MAX  # points
 R_MAX = 80  # rules
 F_MAX = 16  # fault families
 T_MAX = 16  # targets of the anomaly model
-B_MAX = 8  # figures that a unit is held against
+B_MAX = 12  # figures that a unit is held against
 J_MAX = T_MAX + 2 + F_MAX  # health figures that the failure risk follows
 
 Floats = npt.NDArray[np.float32]

@@ -13,27 +13,35 @@ import msgspec
 import numpy as np
 
 from models import registry
-from models.hvac import anomaly, baseline, curriculum, diagnose, features, networks, rules
+from models.hvac import anomaly, baseline, curriculum, curriculum_kinds, diagnose, features, networks
 from models.hvac.cards import COMMAND, VERSION, ArtifactFiles, be_reproducible, golden, held_out, share, versions
 from models.hvac.curriculum import Plant, Recording, minutes_of
 from models.hvac.facts import Facts
 from models.hvac.infer import open_model
-from models.hvac.inputs_ahu import AHU
-from models.hvac.kinds import KINDS
+from models.hvac.inputs import Spec
+from models.hvac.kinds import KINDS, Kind
+from models.hvac.monitor import Models, judge
 from models.hvac.points import Bools, Floats, Ints
 from models.hvac.settings import MonitorSettings
 from models.hvac.train_risk import Life, lives, train_risk
 from models.registry import Artifact, Card, Column, checksum
 
-_SLOT = KINDS["ahu"].slot
 _SETTLE_MS = 2 * 60_000  # after the onset of a fault, before its minutes count as such
 _LIMIT_QUANTILE = 0.9995
 _THIN_POINTS = (
     "outdoor_air_relative_humidity", "zone_air_temperature", "supply_fan_power", "supply_air_flow",
     "supply_air_static_pressure", "supply_air_static_pressure_setpoint", "filter_differential_pressure",
     "hot_water_supply_temperature", "hot_water_return_temperature", "chilled_water_supply_temperature",
-    "chilled_water_return_temperature",
+    "chilled_water_return_temperature", "supply_fan_vibration_velocity", "compressor_vibration_velocity",
+    "suction_temperature", "discharge_temperature", "liquid_line_temperature", "compressor_speed_command",
+    "flue_gas_temperature", "tower_fan_power", "chilled_water_pump_power", "hot_water_pump_power",
+    "parent_supply_air_temperature",
 )  # fmt: skip
+
+
+def name_of(model: str, kind: Kind) -> str:
+    """What a kind's model is called: the air handler's plainly, as it came first."""
+    return model if kind.name == "ahu" else f"{kind.name}.{model}"
 
 
 def thin(recording: Recording, seed: int) -> Recording:
@@ -41,9 +49,11 @@ def thin(recording: Recording, seed: int) -> Recording:
     rng = np.random.default_rng([seed, 0x7])
     means = recording.means.copy()
     poor = rng.random(means.shape[1]) < 0.2
+    slots = KINDS[recording.equipment].slot
     for point in _THIN_POINTS:
-        means[:, poor, _SLOT[point]] = np.nan
-    return Recording(recording.minute_at_ms, means, recording.faults)
+        if point in slots:
+            means[:, poor, slots[point]] = np.nan
+    return Recording(recording.minute_at_ms, means, recording.faults, recording.equipment)
 
 
 def replay(recording: Recording, settings: MonitorSettings) -> Iterator[tuple[Facts, Floats, Bools]]:
@@ -53,7 +63,7 @@ def replay(recording: Recording, settings: MonitorSettings) -> Iterator[tuple[Fa
     for minutes in minutes_of(recording):
         facts = features.observe(state, minutes, settings.rules)
         facts.references = baseline.refer(state, facts, settings.baseline)
-        yield facts, *AHU.inputs(facts)
+        yield facts, *facts.kind.models.inputs(facts)
 
 
 def train_anomaly(
@@ -75,6 +85,8 @@ def train_anomaly(
     settings = settings or MonitorSettings()
     be_reproducible(seed)
     rng = np.random.default_rng(seed)
+    kind = KINDS[healthy[0].equipment]
+    spec = kind.models
     xs, masks, examples = [], [], []
     for recording in healthy:
         out = held_out(recording.means.shape[1])
@@ -86,23 +98,23 @@ def train_anomaly(
             if number % 97 == 0 and (facts.settled & out).any():
                 examples.append(np.concatenate([x, there], axis=1)[facts.settled & out][0])
     x_all, there_all = np.concatenate(xs), np.concatenate(masks)
-    points = np.array([_SLOT[row.point] for row in AHU.rows])
+    points = np.array([kind.slot[row.point] for row in spec.rows])
 
     def batch(draw: np.random.Generator) -> tuple[Floats, ...]:
         index = draw.integers(0, len(x_all), 1024)
         x, there = x_all[index], there_all[index]
-        weights = there[:, AHU.target_inputs].astype(np.float32)
-        return networks.drop_inputs(x, there, points, draw), x[:, AHU.target_inputs], weights
+        weights = there[:, spec.target_inputs].astype(np.float32)
+        return networks.drop_inputs(x, there, points, draw), x[:, spec.target_inputs], weights
 
-    net = networks.Net(networks.reconstruction_masks(AHU.visible, 16), rng)
+    net = networks.Net(networks.reconstruction_masks(spec.visible, 16), rng)
     networks.fit(net, networks.reconstruction_loss, batch, steps, rng)
     content = networks.to_tflite(net.layers())
     card = Card(
-        name="anomaly",
+        name=name_of("anomaly", kind),
         version=VERSION,
         purpose="says for each target what the other points explain, and how far healthy units stray from it",
-        limits="air handlers with water coils; minutes in which the fan has settled",
-        file="anomaly.tflite",
+        limits=f"{kind.title.lower()}s; minutes in which the unit has settled",
+        file=f"{name_of('anomaly', kind)}.tflite",
         sha256=checksum(content),
         data=data,
         split="a quarter of the units of every recording is held out: it sets the limits and is what the metrics are of",
@@ -111,16 +123,16 @@ def train_anomaly(
         inputs=tuple(
             Column(name, unit)
             for name, unit in zip(
-                AHU.anomaly_inputs,
-                [f"{row.unit_step:g} of {row.point}" for row in AHU.rows] + ["1 where present"] * len(AHU.rows),
+                spec.anomaly_inputs,
+                [f"{row.unit_step:g} of {row.point}" for row in spec.rows] + ["1 where present"] * len(spec.rows),
                 strict=True,
             )
         ),
         outputs=tuple(
             Column(name, "logarithm, as the input" if name.startswith("sigma") else "as the input")
-            for name in AHU.anomaly_outputs
+            for name in spec.anomaly_outputs
         ),
-        thresholds=dict.fromkeys(AHU.limits, 1.0),
+        thresholds=dict.fromkeys(spec.limits, 1.0),
         metrics=(),
         versions=versions(),
         golden=golden(net.layers(), np.array(examples, dtype=np.float32)),
@@ -130,9 +142,10 @@ def train_anomaly(
 
 def _calibrated(files: ArtifactFiles, healthy: Sequence[Recording], settings: MonitorSettings) -> ArtifactFiles:
     """Set the limits where held-out healthy units hardly ever come, and put on the card how often others still do."""
+    spec = KINDS[healthy[0].equipment].models
     residuals = np.concatenate([seen.residual[use] for use, seen in _healthy(files.opened(), healthy, settings, 0)])
     limits = np.nanquantile(np.abs(residuals), _LIMIT_QUANTILE, axis=0)
-    thresholds = {name: round(float(limit), 3) for name, limit in zip(AHU.limits, limits, strict=True)}
+    thresholds = {name: round(float(limit), 3) for name, limit in zip(spec.limits, limits, strict=True)}
     files = ArtifactFiles(msgspec.structs.replace(files.card, thresholds=thresholds), files.content)
     alarms = [seen.anomalous[use] for use, seen in _healthy(files.opened(), healthy, settings, 1)]
     metrics = (share("anomaly.healthy_minutes_anomalous", np.concatenate(alarms)),)
@@ -150,7 +163,10 @@ def _healthy(
         for minutes in minutes_of(recording):
             facts = features.observe(state, minutes, settings.rules)
             facts.references = baseline.refer(state, facts, settings.baseline)
-            yield use & facts.settled, anomaly.look(state, facts, *AHU.inputs(facts), artifact, settings.baseline)
+            yield (
+                use & facts.settled,
+                anomaly.look(state, facts, *facts.kind.models.inputs(facts), artifact, settings.baseline),
+            )
 
 
 def train_diagnosis(
@@ -171,20 +187,20 @@ def train_diagnosis(
     be_reproducible(seed)
     rng = np.random.default_rng(seed)
     artifact = reconstruction.opened()
+    kind = KINDS[recordings[0].equipment]
+    spec = kind.models
     xs, labels, outs = [], [], []
     for recording in recordings:
         poor = thin(recording, seed)
         units = recording.means.shape[1]
         out, state = held_out(units), features.new_state(units)
         for number, minutes in enumerate(minutes_of(poor)):
-            facts = features.observe(state, minutes, settings.rules)
-            facts.references = baseline.refer(state, facts, settings.baseline)
-            confirmed = rules.confirm(state, facts, rules.judge(facts, settings.rules), settings.rules)
-            x, there = AHU.inputs(facts)
-            seen = anomaly.look(state, facts, x, there, artifact, settings.baseline)
+            judged = judge(state, minutes, settings, Models(anomaly=artifact))
+            facts, seen = judged.facts, judged.seen
+            x, _ = spec.inputs(facts)
             label = _labels(recording, int(minutes.minute_at_ms[0]), units)
             use = facts.settled & (label >= 0) & (number % (2 if recording.faults else 8) == 0)
-            xs.append(diagnose.diagnosis_inputs(facts, x, seen.residual, confirmed)[use])
+            xs.append(diagnose.diagnosis_inputs(facts, x, seen.residual, judged.confirmed)[use])
             labels.append(label[use])
             outs.append(out[use])
     x_all, label_all, out_all = (
@@ -194,9 +210,9 @@ def train_diagnosis(
     )
     fitted = ~out_all
     weight = np.where(label_all == 0, 4.0, 1.0).astype(np.float32)
-    net = networks.Net(networks.dense_masks(x_all.shape[1], (48, 32), 1 + len(AHU.families)), rng)
+    net = networks.Net(networks.dense_masks(x_all.shape[1], (48, 32), 1 + len(spec.families)), rng)
     drawn = networks.chosen(x_all[fitted], label_all[fitted], weight[fitted], size=1024)
-    blur = _blur()
+    blur = _blur(spec)
 
     def batch(draw: np.random.Generator) -> tuple[Floats, ...]:
         x, *rest = drawn(draw)
@@ -207,21 +223,21 @@ def train_diagnosis(
     guess = open_model(content)(x_all[out_all]).argmax(axis=1)
     truth = label_all[out_all]
     metrics = [
-        share(f"diagnosis.recall.{name}", guess[truth == c] == c) for c, name in enumerate(("healthy", *AHU.families))
+        share(f"diagnosis.recall.{name}", guess[truth == c] == c) for c, name in enumerate(("healthy", *spec.families))
     ]
     card = Card(
-        name="diagnosis",
+        name=name_of("diagnosis", kind),
         version=VERSION,
         purpose="weighs the pattern of what the anomaly model could not explain: which fault, or none",
         limits="one fault at a time; faults that the conditions hide stay hidden; odds lean to health (weight 4)",
-        file="diagnosis.tflite",
+        file=f"{name_of('diagnosis', kind)}.tflite",
         sha256=checksum(content),
         data=data,
         split="a quarter of the units of every recording is held out; metrics are of its minutes, any severity",
         command=COMMAND,
         seed=seed,
-        inputs=tuple(Column(name, "see models/hvac/diagnose.py") for name in AHU.diagnosis_inputs),
-        outputs=tuple(Column(name, "natural logarithm") for name in AHU.diagnosis_outputs),
+        inputs=tuple(Column(name, "see models/hvac/diagnose.py") for name in spec.diagnosis_inputs),
+        outputs=tuple(Column(name, "natural logarithm") for name in spec.diagnosis_outputs),
         thresholds={},
         metrics=tuple(metrics),
         versions=versions(),
@@ -230,21 +246,22 @@ def train_diagnosis(
     return ArtifactFiles(card, content)
 
 
-def _blur() -> Floats:
+def _blur(spec: Spec) -> Floats:
     """Noise on the inputs of the diagnosis while it learns, so that no plant must be exactly like the simulated ones."""
     blur = {"residual": 0.08, "filter": 0.1, "fan": 0.1, "judged": 0.0, "rule": 0.0}
     return np.array(
-        [blur.get(name.split("_")[0], 0.3) for name in AHU.diagnosis_inputs],
+        [blur.get(name.split("_")[0], 0.3) for name in spec.diagnosis_inputs],
         dtype=np.float32,
     )
 
 
 def _labels(recording: Recording, at_ms: int, units: int) -> Ints:
     """Class of each unit at this minute, shape (U,): 0 healthy, 1 + family, -1 just after the onset."""
+    families = KINDS[recording.equipment].models.families
     label = np.zeros(units, dtype=np.int64)
     for fault in recording.faults:
         if at_ms >= fault.at_ms + _SETTLE_MS:
-            label[fault.unit] = 1 + AHU.families.index(fault.family)
+            label[fault.unit] = 1 + families.index(fault.family)
         elif at_ms >= fault.at_ms - 60_000:
             label[fault.unit] = -1
     return label
@@ -273,6 +290,25 @@ def train_all(plant: Plant, directory: Path, seed: int = 7) -> Iterator[Artifact
     ]
     data = f"{len(lessons)} simulated fleets of {lessons[0].units} units for {lessons[0].hours / 24:g} days each"
     yield _written(directory, train_risk(fleets, data, seed))
+
+
+def train_kind(plant: Plant, directory: Path, equipment: str, seed: int = 7) -> Iterator[ArtifactFiles]:
+    """Anomaly and diagnosis models of one kind of equipment beside the air handler: some ten minutes on one core.
+
+    Args:
+        plant: Plays the lessons.
+        directory: Where the artifacts go.
+        equipment: The kind; it has a spec.
+        seed: Of the training; the lessons have seeds of their own.
+    """
+    healthy = [curriculum.recorded(plant, lesson) for lesson in curriculum_kinds.healthy_years(equipment)]
+    minutes, units = sum(len(recording.minute_at_ms) for recording in healthy), healthy[0].means.shape[1]
+    days = f"{minutes / 1440:.0f} simulated days of healthy fleets of {units} units, met in one season, seen in all"
+    reconstruction = train_anomaly(healthy, days, seed)
+    yield _written(directory, reconstruction)
+    faulty = [curriculum.recorded(plant, lesson) for lesson in curriculum_kinds.faulty_days(equipment)]
+    data = f"{days}; {len(faulty)} working days with a fault in each of {faulty[0].means.shape[1]} units"
+    yield _written(directory, train_diagnosis(faulty + healthy, reconstruction, data, seed))
 
 
 def _written(directory: Path, files: ArtifactFiles) -> ArtifactFiles:

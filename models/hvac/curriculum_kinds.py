@@ -1,0 +1,77 @@
+"""Lessons for the kinds of equipment beside the shipped air handler: units that are met in one season and live through all.
+
+    healthy   | two days |  . . . month . . . | a day |  . . . month . . . | a day | ...   the year round
+    faulty    | two days |  . . . weeks . . . | hours before, fault, seven hours |
+
+So what a unit taught of itself in its first two days is what it is held against in another season, as in service.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.hvac.curriculum import Lesson, Planted
+from models.hvac.kinds import KINDS
+
+_DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
+_YEAR_START_MS = 1_767_571_200_000  # Monday 5 January 2026, 00:00
+_FIRST_HOURS = 48.0
+_INTERVAL_SECONDS = 60.0
+_SEASONS = 4
+_SEASON_MS = 91 * _DAY_MS
+
+
+def healthy_years(equipment: str, seed: int = 11_000, units: int = 32, days: int = 11) -> list[Lesson]:
+    """Healthy fleets, one met in each season, seen on a day and its night of each of the months that follow."""
+    lessons = []
+    for season in range(_SEASONS):
+        start_ms = _YEAR_START_MS + season * _SEASON_MS
+        stretches = [(start_ms, _FIRST_HOURS)]
+        # 33 days: every day of the week comes.
+        stretches += [(start_ms + (2 + 33 * (day + 1)) * _DAY_MS, 24.0) for day in range(days)]
+        lessons.append(_lesson(f"healthy {equipment} {season}", equipment, units, seed + season, tuple(stretches)))
+    return lessons
+
+
+def faulty_days(equipment: str, seed: int = 12_000, units: int = 96, number: int = 12) -> list[Lesson]:
+    """Fleets with a fault in every unit, of every severity, each planted within a working day of some week of the year."""
+    families = KINDS[equipment].models.families
+    lessons = []
+    for index in range(number):
+        rng = np.random.default_rng([seed, index])
+        start_ms = _YEAR_START_MS + (index % _SEASONS) * _SEASON_MS
+        day_ms = start_ms + int(7 * rng.integers(1, 40) + rng.integers(0, 5)) * _DAY_MS
+        begin_ms = day_ms + round(float(rng.uniform(5, 12)) * _HOUR_MS)
+        faults = tuple(
+            Planted(
+                unit,
+                families[unit % len(families)],
+                begin_ms + round(rng.uniform(0.5, 3) * _HOUR_MS),
+                float(rng.uniform(0.12, 0.97)),
+                0.0,
+                float(rng.uniform(0, 0.2) if rng.random() < 0.5 else rng.uniform(0.8, 1)),
+                1 if rng.random() < 0.5 else -1,
+            )
+            for unit in range(units)
+        )
+        stretches = ((start_ms, _FIRST_HOURS), (begin_ms, 9.0))
+        lessons.append(_lesson(f"faulty {equipment} {index}", equipment, units, seed + index, stretches, faults))
+    return lessons
+
+
+def _lesson(
+    name: str,
+    equipment: str,
+    units: int,
+    seed: int,
+    stretches: tuple[tuple[int, float], ...],
+    faults: tuple[Planted, ...] = (),
+    climate: str = "mixed",
+) -> Lesson:
+    start_ms = stretches[0][0]
+    end_ms = stretches[-1][0] + round(stretches[-1][1] * _HOUR_MS)
+    hours = (end_ms - start_ms) / _HOUR_MS
+    return Lesson(
+        name, units, seed, start_ms, hours, _INTERVAL_SECONDS, faults, equipment, stretches, climate
+    )  # fmt: skip
