@@ -1,10 +1,12 @@
-"""The comparisons behind the rules: each gives its excess over the threshold for every unit at once, in its own unit.
+"""When a rule is judged at all, and the two words in which the catalogue's conditions are written.
 
-Above 0 the condition holds; NaN means that it cannot be judged now: a point is missing, the fan is off or has just started,
-or the mode is another. Thresholds are in RuleSettings; names of quantities follow ASHRAE Guideline 36.
+A condition gives its excess over the threshold for every unit at once, in its own unit: above 0 it holds. `only` puts a
+value well below 0 where the other half of a condition is not met: the rule was looked at and does not hold.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,185 +15,123 @@ from models.hvac.facts import Facts
 from models.hvac.points import Bools, Floats
 from models.hvac.settings import RuleSettings
 
-
-def _when(gate: Bools, value: npt.ArrayLike) -> Floats:
-    """The value where the gate is open, NaN (no verdict) elsewhere."""
-    return np.where(gate, value, np.float32(np.nan)).astype(np.float32)
+_NOT_MET = np.float32(-1)
+_NAN = np.float32(np.nan)
 
 
-def static_pressure_low(f: Facts, s: RuleSettings) -> Floats:
-    lack = f.of("supply_air_static_pressure_setpoint") - f.of("supply_air_static_pressure")
-    full = f.of("supply_fan_speed_command") >= s.fan_full_fraction
-    return _when(
-        f.settled,
-        np.where(full, lack, np.minimum(lack, 0)) - s.static_pressure_error_pascals,
-    )
+def only(condition: Bools, margin: npt.NDArray[np.floating]) -> Floats:
+    """The margin where the condition is met, a value below 0 elsewhere."""
+    return np.where(condition, margin, _NOT_MET)
 
 
-def mixed_air_below_envelope(f: Facts, s: RuleSettings) -> Floats:
-    return_low = f.of("return_air_temperature") - s.return_air_error_celsius
-    outdoor_low = f.of("outdoor_air_temperature") - s.outdoor_air_error_celsius
-    mixed = f.of("mixed_air_temperature") + s.mixed_air_error_celsius
-    return _when(f.settled, np.minimum(return_low, outdoor_low) - mixed)
+def when(known: Bools, value: npt.ArrayLike) -> Floats:
+    """The value where it can be told, NaN (no verdict) elsewhere."""
+    return np.where(known, value, _NAN)
 
 
-def mixed_air_above_envelope(f: Facts, s: RuleSettings) -> Floats:
-    return_high = f.of("return_air_temperature") + s.return_air_error_celsius
-    outdoor_high = f.of("outdoor_air_temperature") + s.outdoor_air_error_celsius
-    mixed = f.of("mixed_air_temperature") - s.mixed_air_error_celsius
-    return _when(f.settled, mixed - np.maximum(return_high, outdoor_high))
+def _told(f: Facts, points: tuple[str, ...]) -> Bools:
+    """Whether any of these points is read, shape (m,)."""
+    slots = [f.kind.slot[point] for point in points if point in f.kind.slot]
+    told: Bools = np.any(~np.isnan(f.now[:, slots]), axis=1)
+    return told
 
 
-def supply_cold_while_heating(f: Facts, s: RuleSettings) -> Floats:
-    mixed = f.of("mixed_air_temperature") - s.mixed_air_error_celsius + s.fan_heat_celsius
-    supply = f.of("supply_air_temperature") + s.supply_air_error_celsius
-    heating = (f.of("heating_valve_command") > s.valve_open_fraction) & (f.heating_closed_seconds == 0)
-    return _when(f.settled & heating, mixed - supply)
+def _running_points(f: Facts) -> tuple[str, ...]:
+    return tuple(point for point, _ in f.kind.operation.running)
 
 
-def _heating_setpoint(f: Facts) -> Floats:
-    own = f.of("supply_air_temperature_setpoint")
-    return np.where(np.isnan(own), f.of("supply_air_heating_temperature_setpoint"), own)
+PLANT_PROOF: tuple[str, ...] = (
+    "chiller_status", "chiller_current", "chiller_power", "compressor_status", "chilled_water_pump_status", "pump_status",
+    "chilled_water_pump_speed_command", "boiler_status", "hot_water_pump_status", "hot_water_pump_speed_command",
+)  # fmt: skip
+MECHANICAL_PROOF: tuple[str, ...] = (
+    "compressor_status", "compressor_power", "compressor_current", "chiller_status", "chiller_power", "chiller_current",
+    "dx_cooling_command", "chilled_water_pump_status",
+)  # fmt: skip
+FLOW_PROOF: tuple[str, ...] = ("zone_air_flow", "supply_fan_status", "supply_fan_speed_command")
 
 
-def _cooling_setpoint(f: Facts) -> Floats:
-    own = f.of("supply_air_temperature_setpoint")
-    return np.where(np.isnan(own), f.of("supply_air_cooling_temperature_setpoint"), own)
+def proven(f: Facts, points: tuple[str, ...], s: RuleSettings) -> Bools:
+    """Whether any of these points says that the machine is on, shape (m,)."""
+    on = np.zeros(len(f.rows), dtype=bool)
+    for point in points:
+        slot = f.kind.slot.get(point)
+        if slot is not None:
+            least = 0.05
+            if point.endswith("_power"):
+                least = s.plant.power_on_watts
+            elif point.endswith("_current"):
+                least = s.plant.current_on_amperes
+            on |= f.now[:, slot] > least
+    return on
 
 
-def supply_low_at_full_heating(f: Facts, s: RuleSettings) -> Floats:
-    lack = _heating_setpoint(f) - f.of("supply_air_temperature")
-    valve = f.of("heating_valve_command")
-    full = valve >= s.valve_full_fraction
-    return _when(
-        f.settled & (valve > s.valve_open_fraction),
-        np.where(full, lack, np.minimum(lack, 0)),
-    ) - np.float32(s.setpoint_error_celsius)
+def _any(f: Facts, _: RuleSettings) -> Bools:
+    return np.ones(len(f.rows), dtype=bool)
 
 
-def _coils_at_rest(f: Facts, s: RuleSettings) -> Bools:
-    rested: Bools = (f.heating_closed_seconds > s.coil_rest_seconds) & (f.cooling_closed_seconds > s.coil_rest_seconds)
-    return rested
+def _fan(f: Facts, _: RuleSettings) -> Bools:
+    return f.settled
 
 
-def supply_air_rise(f: Facts, s: RuleSettings) -> Floats:
-    """How far supply air is above mixed air and the fan's heat, shape (m,)."""
-    rise: Floats = f.of("supply_air_temperature") - f.of("mixed_air_temperature") - np.float32(s.fan_heat_celsius)
-    return rise
+def _fan_if_told(f: Facts, _: RuleSettings) -> Bools:
+    return f.settled | ~_told(f, _running_points(f))
 
 
-def supply_differs_in_economizer(f: Facts, s: RuleSettings) -> Floats:
-    tolerance = np.hypot(s.supply_air_error_celsius, s.mixed_air_error_celsius)
-    open_damper = f.of("outdoor_air_damper_command") > 0.05
-    gate = f.settled & open_damper & _coils_at_rest(f, s)
-    return _when(gate, np.abs(supply_air_rise(f, s)) - np.float32(tolerance))
+def _steady(f: Facts, s: RuleSettings) -> Bools:
+    """Delay of a mode change: Guideline 36 judges its fault conditions in a settled operating mode only."""
+    return f.windows.mode_seconds >= s.air.mode_delay_seconds
 
 
-def mixed_differs_at_open_damper(f: Facts, s: RuleSettings) -> Floats:
-    tolerance = np.hypot(s.mixed_air_error_celsius, s.outdoor_air_error_celsius)
-    split = np.abs(f.of("return_air_temperature") - f.of("outdoor_air_temperature"))
-    gate = (f.of("outdoor_air_damper_command") > s.damper_open_fraction) & (split > s.outdoor_return_split_celsius)
-    # A closed damper still leaks a little and an open one does not seal off the return: a share of the split is allowed.
-    apart = np.abs(f.of("mixed_air_temperature") - f.of("outdoor_air_temperature"))
-    return _when(f.settled & gate, apart - np.float32(tolerance) - np.float32(0.1) * split)
+def _mode(f: Facts, s: RuleSettings) -> Bools:
+    return _fan(f, s) & _steady(f, s)
 
 
-def supply_above_mixed_while_cooling(f: Facts, s: RuleSettings) -> Floats:
-    cooling = f.of("cooling_valve_command") > s.valve_open_fraction
-    tolerance = np.float32(s.supply_air_error_celsius + s.mixed_air_error_celsius)
-    return _when(f.settled & cooling, supply_air_rise(f, s) - tolerance)
+def _mode_if_told(f: Facts, s: RuleSettings) -> Bools:
+    return _fan_if_told(f, s) & _steady(f, s)
 
 
-def supply_high_at_full_cooling(f: Facts, s: RuleSettings) -> Floats:
-    above = f.of("supply_air_temperature") - _cooling_setpoint(f)
-    valve = f.of("cooling_valve_command")
-    full = valve >= s.valve_full_fraction
-    return _when(
-        f.settled & (valve > s.valve_open_fraction),
-        np.where(full, above, np.minimum(above, 0)),
-    ) - np.float32(s.setpoint_error_celsius)
+def _flow(f: Facts, s: RuleSettings) -> Bools:
+    """Air flows through a terminal unit: by its own flow, else by its fan or its air handler's, else taken as given."""
+    flow = f.of("zone_air_flow")
+    fan = f.running | ~_told(f, FLOW_PROOF[1:])
+    flows: Bools = np.where(np.isnan(flow), fan, flow > s.terminal.flow_on_cubic_meters_per_second)
+    return flows
 
 
-def supply_warm_with_coils_closed(f: Facts, s: RuleSettings) -> Floats:
-    return _when(
-        f.settled & _coils_at_rest(f, s),
-        supply_air_rise(f, s) - np.float32(s.balance_error_celsius),
-    )
+def _plant(f: Facts, s: RuleSettings) -> Bools:
+    return proven(f, PLANT_PROOF, s)
 
 
-def supply_cool_with_coils_closed(f: Facts, s: RuleSettings) -> Floats:
-    return _when(
-        f.settled & _coils_at_rest(f, s),
-        -supply_air_rise(f, s) - np.float32(s.balance_error_celsius),
-    )
+def _plant_if_told(f: Facts, s: RuleSettings) -> Bools:
+    return proven(f, PLANT_PROOF, s) | ~_told(f, PLANT_PROOF)
 
 
-def hot_water_returns_hot(f: Facts, s: RuleSettings) -> Floats:
-    rested = f.heating_closed_seconds > s.coil_rest_seconds
-    drop = f.of("hot_water_supply_temperature") - f.of("hot_water_return_temperature")
-    supply_is_hot = f.of("hot_water_supply_temperature") > f.of("mixed_air_temperature") + 2 * s.hot_water_rest_celsius
-    return _when(f.settled & rested & supply_is_hot, np.float32(s.hot_water_rest_celsius) - drop)
-
-
-def outdoor_air_fraction(f: Facts, s: RuleSettings) -> Floats:
-    """Share of outdoor air that the temperatures tell, shape (m,); NaN where outdoor and return air are too alike."""
-    split = f.of("outdoor_air_temperature") - f.of("return_air_temperature")
-    wide = np.abs(split) >= s.outdoor_return_split_celsius
-    share = (f.of("mixed_air_temperature") - f.of("return_air_temperature")) / np.where(wide, split, np.float32(1))
-    return np.where(wide, share, np.float32(np.nan)).astype(np.float32)
-
-
-def outdoor_air_fraction_differs(f: Facts, s: RuleSettings) -> Floats:
-    differs = np.abs(outdoor_air_fraction(f, s) - f.of("outdoor_air_damper_command"))
-    return _when(f.settled, differs - np.float32(s.outdoor_air_fraction_error))
-
-
-def heating_and_cooling(f: Facts, s: RuleSettings) -> Floats:
-    both = np.minimum(f.of("heating_valve_command"), f.of("cooling_valve_command"))
-    return _when(f.settled, both - np.float32(s.valve_open_fraction))
-
-
-def setpoint_deviation(f: Facts, s: RuleSettings) -> Floats:
-    high = f.of("supply_air_temperature") - _cooling_setpoint(f)
-    low = _heating_setpoint(f) - f.of("supply_air_temperature")
-    return _when(f.settled, np.fmax(high, low) - np.float32(s.setpoint_deviation_celsius))
-
-
-def economizer_idle(f: Facts, s: RuleSettings) -> Floats:
-    outdoor = f.of("outdoor_air_temperature")
-    cooling = f.of("cooling_valve_command") > s.valve_open_fraction
-    useful = outdoor < f.of("return_air_temperature") - s.outdoor_return_split_celsius
-    closed = np.float32(s.economizer_damper_fraction) - f.of("outdoor_air_damper_command")
-    return _when(f.settled & cooling & useful, closed)
-
-
-def economizer_when_warm(f: Facts, s: RuleSettings) -> Floats:
-    warm = f.of("outdoor_air_temperature") > f.of("return_air_temperature") + s.outdoor_return_split_celsius
-    return _when(
-        f.settled & warm,
-        f.of("outdoor_air_damper_command") - np.float32(s.economizer_damper_fraction),
-    )
-
-
-def fan_disagrees(f: Facts, _: RuleSettings) -> Floats:
-    commanded = f.of("supply_fan_speed_command") > 0.05
-    status = f.of("supply_fan_status")
-    disagree = np.where(commanded, 1 - status, status) - np.float32(0.5)
-    return _when(f.known("supply_fan_speed_command"), disagree)
-
-
-def low_chilled_water_rise(f: Facts, s: RuleSettings) -> Floats:
-    rise = f.of("chilled_water_return_temperature") - f.of("chilled_water_supply_temperature")
-    cooling = f.of("cooling_valve_command") > 0.5
-    return _when(f.settled & cooling, np.float32(s.chilled_water_rise_celsius) - rise)
-
-
-def filter_resistance_high(f: Facts, s: RuleSettings) -> Floats:
-    return _when(
-        f.settled,
-        f.reference("filter_resistance_rise") - np.float32(s.filter_resistance_rise),
-    )
-
-
-def fan_outruns_flow(f: Facts, s: RuleSettings) -> Floats:
-    return _when(f.settled, f.reference("fan_speed_excess") - np.float32(s.fan_speed_excess))
+# By the name in a rule's row: whether the unit does what the rule is about.
+GATES: dict[str, Callable[[Facts, RuleSettings], Bools]] = {
+    "any": _any,
+    "fan": _fan,
+    "fan_if_told": _fan_if_told,
+    "mode": _mode,
+    "mode_if_told": _mode_if_told,
+    "flow": _flow,
+    "plant": _plant,
+    "plant_if_told": _plant_if_told,
+}
+# What the gate means, for people.
+GATE_TITLES: dict[str, str] = {
+    "any": "always",
+    "fan": "while the fan runs",
+    "fan_if_told": "while the fan runs, if that is told",
+    "mode": "while the fan runs in one mode",
+    "mode_if_told": "while the fan runs in one mode, if that is told",
+    "flow": "while air flows, if that is told",
+    "plant": "while machine or pump are proven on",
+    "plant_if_told": "while machine or pump are proven on, if that is told",
+}
+# Gates that need proof: without any of these points the rule cannot be judged.
+GATE_PROOF: dict[str, tuple[str, ...]] = {
+    "fan": ("supply_fan_status", "supply_fan_speed_command", "supply_air_flow"),
+    "mode": ("supply_fan_status", "supply_fan_speed_command", "supply_air_flow"),
+    "plant": PLANT_PROOF,
+}

@@ -11,6 +11,9 @@ from models.hvac.points import Bools, Floats, Ints, Rows
 
 if TYPE_CHECKING:
     from models.hvac.kinds import Kind
+    from models.hvac.windows import Windows
+
+MINUTE_MS = 60_000
 
 
 @dataclass(slots=True)
@@ -19,7 +22,8 @@ class Facts:
     (m, P), in the kind's slots.
 
     `broken` marks a unit met anew or after a gap, `settled` one that has run for longer than the start-up time;
-    `references` holds figures against the unit's own healthy ones by name, NaN while they are being learned.
+    `references` holds figures against the unit's own healthy ones by name, NaN while they are being learned. `windows` is
+    what longer stretches amount to, and `holds_ms` for how long a reading stands: a minute, in recorded files more.
     """
 
     kind: Kind
@@ -35,9 +39,12 @@ class Facts:
     heating_closed_seconds: Ints
     cooling_closed_seconds: Ints
     references: dict[str, Floats] = field(default_factory=dict)
+    windows: Windows = field(init=False, repr=False)
+    holds_ms: Ints = field(init=False, repr=False)
     _missing: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.holds_ms = np.full(len(self.rows), MINUTE_MS, dtype=np.int64)
         self._missing = np.full(len(self.rows), np.nan, dtype=np.float32)
         self._missing.flags.writeable = False
 

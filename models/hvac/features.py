@@ -22,7 +22,7 @@ from models.hvac.facts import Facts
 from models.hvac.kinds import Kind
 from models.hvac.points import B_MAX, F_MAX, J_MAX, R_MAX, T_MAX, Bools, Floats, Ints, P, Rows, State
 from models.hvac.settings import RuleSettings
-from models.hvac.windows import WINDOW_FIELDS
+from models.hvac.windows import WINDOW_FIELDS, follow
 
 __all__ = [
     "STATE_FIELDS",
@@ -252,10 +252,16 @@ def _restart(state: State, rows: Rows, minute: Ints) -> None:
     state["open_covered_ms"][rows] = 0
 
 
-def observe(state: State, minutes: Minutes, settings: RuleSettings) -> Facts:
-    """Take one minute of each unit into its window, and say what is known now.
+def observe(state: State, minutes: Minutes, settings: RuleSettings, holds_ms: Ints | None = None) -> Facts:
+    """Take one minute of each unit into its windows, and say what is known now.
 
     Works on `state`; the result holds copies.
+
+    Args:
+        state: Of all units.
+        minutes: One minute each of some of them.
+        settings: Of the rules.
+        holds_ms: For how long each reading stands, shape (m,); a minute by default, in recorded files until the next one.
     """
     kind, rows, at_ms, now = minutes.kind, minutes.rows, minutes.minute_at_ms, minutes.means
     meet(state, kind, rows)
@@ -276,7 +282,7 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings) -> Facts:
     running_seconds = running_seconds + met * (settings.startup_seconds // 2)
     heating = _closed(kind.operation.heating, kind, now, settings)
     cooling = _closed(kind.operation.cooling, kind, now, settings)
-    return Facts(
+    facts = Facts(
         kind=kind,
         rows=rows,
         at_ms=at_ms,
@@ -290,6 +296,10 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings) -> Facts:
         heating_closed_seconds=_held(state, "heating_closed_since_ms", rows, at_ms, heating, broken),
         cooling_closed_seconds=_held(state, "cooling_closed_since_ms", rows, at_ms, cooling, broken),
     )
+    if holds_ms is not None:
+        facts.holds_ms = holds_ms
+    facts.windows = follow(state, facts, settings)
+    return facts
 
 
 def _window_mean(state: State, rows: Rows, at_ms: Ints) -> Floats:

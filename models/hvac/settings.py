@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
+from collections.abc import Mapping
 
 from models.contracts.settings import Count, Positive, Settings
-
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Degrees = Annotated[float, msgspec.Meta(ge=0, le=50)]
-Seconds = Annotated[int, msgspec.Meta(ge=0)]
+from models.hvac.rules_settings import (
+    AirRules,
+    Degrees,
+    EconomizerRules,
+    Fraction,
+    PlantRules,
+    Seconds,
+    SensorRules,
+    TerminalRules,
+)
 
 
 class RuleSettings(Settings, frozen=True):
-    """Thresholds of the rules. Temperatures are differences in kelvin, written as Celsius."""
+    """Times of all rules and thresholds of our own; those of the catalogue stand in a table for each of its families.
+
+    Temperatures are differences in kelvin, written as Celsius.
+    """
 
     startup_seconds: Seconds = 600  # after a fan start nothing is judged
     gap_seconds: Seconds = 300  # a longer gap starts every confirmation anew
@@ -40,6 +47,12 @@ class RuleSettings(Settings, frozen=True):
     chilled_water_rise_celsius: Degrees = 2.2
     filter_resistance_rise: Positive = 1.4  # times the unit's own clean filter
     fan_speed_excess: Fraction = 0.1  # over what the unit's own power and flow explain
+    confirmation_seconds: Mapping[str, Seconds] = {}  # by rule, where its own time is not wanted
+    air: AirRules = AirRules()
+    economizer: EconomizerRules = EconomizerRules()
+    plant: PlantRules = PlantRules()
+    terminal: TerminalRules = TerminalRules()
+    sensor: SensorRules = SensorRules()
 
 
 class BaselineSettings(Settings, frozen=True):

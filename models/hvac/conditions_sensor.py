@@ -1,0 +1,131 @@
+"""The catalogue's conditions on sensors and control outputs of any equipment: the worst one of the unit counts.
+
+`culprit` tells which one it was, for the sentence that people read; it is asked only where a rule has been confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from models.hvac.conditions import when
+from models.hvac.facts import Facts
+from models.hvac.points import Floats
+from models.hvac.rules_settings import SensorRules
+from models.hvac.sensor_limits import FLOW, HUMIDITY, OTHER, PRESSURE, TEMPERATURE
+from models.hvac.settings import RuleSettings
+from models.hvac.windows import ANY_SENSOR, OUTDOOR, watched
+
+_NOTHING = np.float32(-np.inf)
+
+
+def _worst(values: Floats) -> Floats:
+    """The largest along the last axis, NaN where nothing could be judged."""
+    largest = np.fmax.reduce(values, axis=1, initial=_NOTHING)
+    return np.where(largest == _NOTHING, np.float32(np.nan), largest)
+
+
+def _by_quantity(temperature: float, humidity: float, pressure: float) -> Floats:
+    scales = np.ones(5, dtype=np.float32)
+    scales[[TEMPERATURE, HUMIDITY, PRESSURE]] = temperature, humidity, pressure
+    return scales
+
+
+def _outside_range(f: Facts, s: SensorRules) -> Floats:
+    """How far beyond its range, as a share of it, (m, P). A scale widens the range about its middle."""
+    limits = watched(f.kind.points).sensors
+    scale = _by_quantity(s.range_scale_temperature, s.range_scale_humidity, s.range_scale_pressure)[limits.quantity]
+    half = (limits.high - limits.low) / 2
+    middle = (limits.high + limits.low) / 2
+    beyond = (np.abs(f.now - middle) - half * scale) / (2 * half)
+    return beyond.astype(np.float32)
+
+
+def out_of_range(f: Facts, s: RuleSettings) -> Floats:
+    return _worst(_outside_range(f, s.sensor))
+
+
+def flat_line(f: Facts, s: RuleSettings) -> Floats:
+    return _worst(f.windows.steady_hours) - np.float32(s.sensor.flatline_hours)
+
+
+def jumps(f: Facts, _: RuleSettings) -> Floats:
+    over: Floats = f.windows.jump[:, ANY_SENSOR] - np.float32(1)
+    return over
+
+
+def outdoor_jumps(f: Facts, s: RuleSettings) -> Floats:
+    over: Floats = f.windows.jump[:, OUTDOOR] - np.float32(s.sensor.outdoor_spike_celsius)
+    return when(f.known("outdoor_air_temperature"), np.where(np.isnan(over), np.float32(-1), over))
+
+
+def stale(f: Facts, s: RuleSettings) -> Floats:
+    over: Floats = f.windows.stale_hours - np.float32(s.sensor.stale_hours)
+    return over
+
+
+def _too_fast(f: Facts, s: SensorRules) -> Floats:
+    """Sustained change over what the quantity allows, less 1, (m, P)."""
+    limits = watched(f.kind.points).sensors
+    # Quantities without a limit of their own: their whole span (flows: the design flow) within the window.
+    per_hour = 60 / max(s.rate_minutes, 1)
+    own = np.full(5, np.nan, dtype=np.float32)
+    own[FLOW] = s.design_flow_cubic_meters_per_second * per_hour or np.nan
+    own[[PRESSURE, OTHER]] = s.span * per_hour or np.nan
+    limit = np.where(np.isnan(limits.rate), own[limits.quantity], limits.rate)
+    limit = np.where(limits.sensor, limit, np.float32(np.nan))
+    allowed = limit * np.where(f.windows.transition, np.float32(3), np.float32(1))[:, None]
+    over: Floats = f.windows.rate / allowed - 1
+    return over
+
+
+def changes_too_fast(f: Facts, s: RuleSettings) -> Floats:
+    return _worst(_too_fast(f, s.sensor))
+
+
+def _hunting(f: Facts, s: SensorRules) -> Floats:
+    """The least met of travel, span, cycles and reversals over its limit, less 1, (m, C): all must be reached."""
+    c = len(watched(f.kind.points).outputs)
+    travel, span, turns = f.windows.travel[:, :c], f.windows.span[:, :c], f.windows.reversals[:, :c]
+    cycles = np.where(span > 0, travel / (2 * span), np.float32(0))
+    met = np.minimum(travel / np.float32(s.hunting_travel), span / np.float32(s.hunting_span_fraction))
+    met = np.minimum(met, np.minimum(cycles / np.float32(s.hunting_cycles), turns / np.float32(s.hunting_reversals)))
+    read = ~np.isnan(f.now[:, watched(f.kind.points).outputs])
+    return np.where(read, met - 1, np.float32(np.nan))
+
+
+def output_hunts(f: Facts, s: RuleSettings) -> Floats:
+    covered = f.windows.hour_coverage >= s.sensor.hunting_coverage_fraction
+    return when(covered, _worst(_hunting(f, s.sensor)))
+
+
+def _steady(f: Facts, _: SensorRules) -> Floats:
+    return f.windows.steady_hours
+
+
+_BY_POINT: dict[str, Callable[[Facts, SensorRules], Floats]] = {
+    "SV-RANGE": _outside_range,
+    "SV-FLATLINE": _steady,
+    "SV-RATE": _too_fast,
+    "PID-HUNT-1": _hunting,
+}
+
+
+def culprit(rule: str, f: Facts, s: RuleSettings, index: int) -> str:
+    """The point by which one of these rules holds; empty for a rule that is about no single one.
+
+    Args:
+        rule: Its id.
+        f: Of this minute.
+        s: As the rule was judged.
+        index: The unit's place in the facts.
+    """
+    if rule == "SV-SPIKE":
+        return f.kind.points[int(f.windows.jump_column[index])]
+    if rule not in _BY_POINT:
+        return ""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.nan_to_num(_BY_POINT[rule](f, s.sensor)[index], nan=-np.inf)
+    column = int(values.argmax())
+    return f.kind.points[int(watched(f.kind.points).outputs[column]) if rule == "PID-HUNT-1" else column]
