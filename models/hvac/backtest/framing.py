@@ -17,6 +17,9 @@ from models.hvac.backtest.export import Export, Floats, Ints, Rows
 
 SAMPLES = 60  # of a frame, the gateway's own default
 _INTERVAL_MS_DEFAULT = 60_000
+_LOOK_AHEAD_ROWS = 200
+# A unit whose own interval is as near to the file's has that one, and some jitter.
+_SAME_FRACTION = 0.1
 # Units that are worked on together: enough for numpy to be fast, few enough for the arrays to stay small.
 _UNITS_MAX = 2_048
 
@@ -51,13 +54,15 @@ def cut(export: Export) -> Cut:
     """Cut every unit's rows into frames."""
     units = len(export.units)
     interval_ms = np.full(units, _INTERVAL_MS_DEFAULT, dtype=np.int64)
+    usual_ms = _interval_of_file(export)
     parts: list[tuple[Rows, Rows, Rows]] = []  # rows, frame within the unit, slot
     starts: list[Ints] = []
     for unit in range(units):
         span = export.slice_of(unit)
         at_ms = export.at_ms[span]
         if len(at_ms) > 1:
-            interval_ms[unit] = max(1, round(float(np.median(np.diff(at_ms)))))
+            own_ms = max(1, round(float(np.median(np.diff(at_ms)))))
+            interval_ms[unit] = usual_ms if abs(own_ms - usual_ms) < _SAME_FRACTION * usual_ms else own_ms
         row, frame, slot = cut_unit(at_ms, int(interval_ms[unit]))
         # Nothing read at all makes no frame.
         alive = np.zeros(int(frame[-1]) + 1 if len(frame) else 0, dtype=bool)
@@ -84,6 +89,15 @@ def cut(export: Export) -> Cut:
         interval_ms=interval_ms,
         left_out=len(export.row) - len(row),
     )
+
+
+def _interval_of_file(export: Export) -> int:
+    """Time between rows as a gateway that plays the file tells it: from the first rows of its first unit."""
+    raw = export.raw
+    at_ms = raw.at_ms[:_LOOK_AHEAD_ROWS][raw.unit[:_LOOK_AHEAD_ROWS] == raw.unit[0]]
+    steps = np.diff(at_ms)
+    steps = steps[steps > 0]
+    return max(1, round(float(np.median(steps)))) if len(steps) else _INTERVAL_MS_DEFAULT
 
 
 def cut_unit(at_ms: Ints, interval_ms: int) -> tuple[Rows, Rows, Rows]:
