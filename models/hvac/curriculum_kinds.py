@@ -1,9 +1,9 @@
 """Lessons for the kinds of equipment beside the shipped air handler: units that are met in one season and live through all.
 
-    healthy   | two days |  . . . month . . . | a day |  . . . month . . . | a day | ...   the year round
-    faulty    | two days |  . . . weeks . . . | hours before, fault, seven hours |
+    healthy   | 36 hours |  . . two months . . | a day |  . . two months . . | a day | ...   the year round
+    faulty    | 36 hours |  . . . weeks . . . | hours before, fault, seven hours |
 
-So what a unit taught of itself in its first two days is what it is held against in another season, as in service.
+So what a unit taught of itself in its first day and a half is what it is held against in another season, as in service.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from models.hvac.kinds import KINDS
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _YEAR_START_MS = 1_767_571_200_000  # Monday 5 January 2026, 00:00
-_FIRST_HOURS = 48.0
+_FIRST_HOURS = 36.0
 _INTERVAL_SECONDS = 60.0
 _SEASONS = 4
 _SEASON_MS = 91 * _DAY_MS
 
 
-def healthy_years(equipment: str, seed: int = 11_000, units: int = 32, days: int = 11) -> list[Lesson]:
-    """Healthy fleets, one met in each season, seen on a day and its night of each of the months that follow."""
+def healthy_years(equipment: str, seed: int = 11_000, units: int = 24, days: int = 6) -> list[Lesson]:
+    """Healthy fleets, one met in each season, seen on a day and its night every two months from then on."""
     lessons = []
     for season in range(_SEASONS):
         start_ms = _YEAR_START_MS + season * _SEASON_MS
         stretches = [(start_ms, _FIRST_HOURS)]
-        # 33 days: every day of the week comes.
-        stretches += [(start_ms + (2 + 33 * (day + 1)) * _DAY_MS, 24.0) for day in range(days)]
+        # 54 days apart: round the year, and every day of the week comes.
+        stretches += [(start_ms + (2 + 54 * (day + 1)) * _DAY_MS, 24.0) for day in range(days)]
         lessons.append(_lesson(f"healthy {equipment} {season}", equipment, units, seed + season, tuple(stretches)))
     return lessons
 
 
-def faulty_days(equipment: str, seed: int = 12_000, units: int = 96, number: int = 12) -> list[Lesson]:
+def faulty_days(equipment: str, seed: int = 12_000, units: int = 96, number: int = 8) -> list[Lesson]:
     """Fleets with a fault in every unit, of every severity, each planted within a working day of some week of the year."""
     families = KINDS[equipment].models.families
     lessons = []

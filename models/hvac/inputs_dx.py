@@ -17,7 +17,7 @@ import numpy as np
 
 from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES_OF
-from models.hvac.inputs import Input, Spec, apart, change, held, over_reference, point
+from models.hvac.inputs import Input, Spec, Term, apart, change, held, made, over_reference, point
 from models.hvac.points import Bools, Floats
 
 # Over the five minutes of the mean: a stage that came or went within them is in transition.
@@ -33,18 +33,22 @@ def compressing(f: Facts) -> Bools:
 
 def in_cycle(row: Input, runs: Callable[[Facts], Bools] = compressing) -> Input:
     """The same column, missing unless the cycle has settled."""
-    return row._replace(of=lambda f: np.where(runs(f), row.of(f), np.float32(np.nan)).astype(np.float32))
+
+    def side(f: Facts, term: Term) -> Floats | np.float32:
+        return (f.last(term.point) if term.last else f.of(term.point)) if term.point else np.float32(term.value)
+
+    def of(f: Facts) -> Floats:
+        value = (side(f, row.left) - side(f, row.right)) / np.float32(row.unit_step) if row.of is None else row.of(f)
+        return np.where(runs(f), value, np.float32(np.nan)).astype(np.float32)
+
+    return made(row.name, row.point, row.unit_step, of)
 
 
 def log_pressure(column: str, name: str, middle_pascals: float) -> Input:
     """Logarithm of a pressure, a fifth up being 1 or so."""
-    return Input(
+    return made(
         column, name, 0.2, lambda f: np.log(np.maximum(f.of(name), 1e4) / middle_pascals).astype(np.float32) * 5
     )
-
-
-def _fan_vibration(f: Facts) -> Floats:
-    return f.reference("fan_vibration") / np.float32(0.3)
 
 
 REFRIGERANT: tuple[Input, ...] = (
@@ -64,7 +68,7 @@ _FAN: tuple[Input, ...] = (
     over_reference("flow_per_speed", "supply_air_flow", 0.2),
     over_reference("fan_speed_excess", "supply_fan_power", 0.1),
     over_reference("filter_pressure_per_flow", "filter_differential_pressure", 0.3),
-    Input("fan_vibration", "supply_fan_vibration_velocity", 0.3, _fan_vibration),
+    over_reference("fan_vibration", "supply_fan_vibration_velocity", 0.3),
     held("running", "supply_fan_status", lambda f: f.running_seconds),
     change("supply_fan_speed_command", 0.1),
 )
@@ -105,6 +109,12 @@ _CYCLE_SHOWS: dict[str, tuple[str, ...]] = {
     "fan_bearing_worn": ("fan_vibration",),
 }
 
+
+def _tracking(f: Facts) -> Floats:
+    """How far supply air is above its setpoint, in steps of 3 K."""
+    return (f.of("supply_air_temperature") - f.of("supply_air_temperature_setpoint")) / np.float32(3)
+
+
 _RTU_ROWS: tuple[Input, ...] = (
     apart("outdoor", "outdoor_air_temperature", "return_air_temperature", 10),
     point("outdoor_air_temperature", 20, 10, "outdoor_absolute"),
@@ -114,7 +124,7 @@ _RTU_ROWS: tuple[Input, ...] = (
     apart("mixed", "mixed_air_temperature", "return_air_temperature", 10),
     point("mixed_air_temperature", 18, 8, "mixed_absolute"),
     apart("supply", "supply_air_temperature", "mixed_air_temperature", 10),
-    apart("tracking", "supply_air_temperature", "supply_air_temperature_setpoint", 3),
+    made("tracking", "supply_air_temperature_setpoint", 3, _tracking),
     point("outdoor_air_damper_command", 0.5, 0.5, "damper"),
     point("heating_command", 0.25, 0.25, "heating"),
     point("dx_cooling_command", 0.4, 0.3, "cooling"),

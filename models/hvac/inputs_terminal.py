@@ -11,7 +11,7 @@ import numpy as np
 
 from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES_OF
-from models.hvac.inputs import Input, Spec, apart, change, held, over_reference, point
+from models.hvac.inputs import Input, Spec, apart, change, held, made, over_reference, point
 from models.hvac.points import Floats
 
 
@@ -23,7 +23,7 @@ def _zone_tracking(f: Facts) -> Floats:
     return away
 
 
-_ZONE = Input("tracking", "zone_air_temperature", 1, _zone_tracking)
+_ZONE = made("tracking", "zone_air_cooling_temperature_setpoint", 1, _zone_tracking)
 
 
 _COIL_ROWS: tuple[Input, ...] = (
@@ -42,8 +42,7 @@ _COIL_ROWS: tuple[Input, ...] = (
     point("chilled_water_return_temperature", 14, 5, "chilled_return"),
     point("supply_fan_speed_command", 0.6, 0.2, "speed"),
     over_reference("flow_per_speed", "supply_air_flow", 0.2),
-    over_reference("fan_speed_excess", "supply_fan_power", 0.1),
-    over_reference("fan_power_per_speed", "supply_fan_power", 0.1),
+    over_reference("fan_power_per_speed", "supply_fan_power", 0.2),
     over_reference("filter_pressure_per_flow", "filter_differential_pressure", 0.3),
     held("running", "supply_fan_status", lambda f: f.running_seconds),
     change("return_air_temperature", 0.5),
@@ -62,7 +61,6 @@ _COIL_TARGETS: dict[str, tuple[str, ...]] = {
     "hot_return": (*_COIL_HEATING, *_COIL_AIR),
     "chilled_return": (*_COIL_COOLING, *_COIL_AIR),
     "flow_per_speed": ("speed", *_COIL_MOVES),
-    "fan_speed_excess": ("speed", *_COIL_MOVES),
     "fan_power_per_speed": ("speed", *_COIL_MOVES),
     "filter_pressure_per_flow": ("speed", *_COIL_MOVES),
     "hot_water": ("outdoor",),
@@ -79,7 +77,7 @@ FAN_COIL = Spec(
         "cooling_valve_stuck": ("supply", "chilled_return", "tracking"),
         "filter_fouled": ("filter_pressure_per_flow",),
         "coil_fouled": ("supply", "chilled_return", "hot_return", "flow_per_speed"),
-        "fan_bearing_worn": ("fan_power_per_speed", "fan_speed_excess"),
+        "fan_bearing_worn": ("fan_power_per_speed",),
         "zone_air_sensor_drift": ("zone",),
     },
     {},
@@ -98,8 +96,8 @@ _BOX_ROWS: tuple[Input, ...] = (
     point("zone_air_temperature", 22, 3, "zone"),
     _ZONE,
     point("zone_damper_command", 0.5, 0.3, "damper"),
-    Input("flow_tracking", "zone_air_flow", 0.2, _flow_tracking),
-    over_reference("flow_per_damper", "zone_air_flow", 0.2),
+    made("flow_tracking", "zone_air_flow", 0.2, _flow_tracking),
+    over_reference("flow_per_damper", "zone_damper_command", 0.2),
     over_reference("box_flow", "zone_air_flow_setpoint", 0.3),
     point("reheat_valve_command", 0.25, 0.25, "reheat"),
     held("reheat_closed", "reheat_valve_command", lambda f: f.heating_closed_seconds),

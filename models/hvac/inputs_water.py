@@ -14,7 +14,7 @@ import numpy as np
 from models.hvac.conditions_weather import wet_bulb_celsius
 from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES_OF
-from models.hvac.inputs import Input, Spec, apart, change, held, over_reference, point
+from models.hvac.inputs import Input, Spec, apart, change, held, made, over_reference, point
 from models.hvac.inputs_dx import in_cycle, log_pressure
 from models.hvac.points import Bools, Floats
 
@@ -54,13 +54,13 @@ _CHILLER_CYCLE: tuple[Input, ...] = tuple(
         apart("tracking", "chilled_water_supply_temperature", "chilled_water_supply_temperature_setpoint", 1),
         apart("condenser_water_rise", "condenser_water_return_temperature", "condenser_water_supply_temperature", 3),
         point("condenser_water_supply_temperature", 24, 5, "condenser_water"),
-        Input(
+        made(
             "approach",
             "condenser_water_supply_temperature",
             4,
             lambda f: (f.of("condenser_water_supply_temperature") - wet_bulb(f)) / np.float32(4),
         ),
-        Input("wet_bulb", "outdoor_air_temperature", 8, lambda f: (wet_bulb(f) - np.float32(14)) / np.float32(8)),
+        made("wet_bulb", "outdoor_air_temperature", 8, lambda f: (wet_bulb(f) - np.float32(14)) / np.float32(8)),
         change("compressor_speed_command", 0.1),
         change("condenser_water_supply_temperature", 0.5),
         point("tower_fan_speed_command", 0.5, 0.3, "tower_fan"),
@@ -111,15 +111,20 @@ CHILLER = Spec(
 )
 
 
+def _tracking(f: Facts) -> Floats:
+    """How far the supply is above its setpoint, in steps of 3 K."""
+    return (f.of("hot_water_supply_temperature") - f.of("hot_water_supply_temperature_setpoint")) / np.float32(3)
+
+
 _BOILER_FIRE: tuple[Input, ...] = tuple(
     in_cycle(row, firing)
     for row in (
         point("boiler_firing_rate_command", 0.5, 0.25, "fire"),
         point("flue_gas_temperature", 110, 30, "flue"),
         over_reference("fuel_per_fire", "boiler_fuel_power", 0.1),
-        over_reference("heat_per_fuel", "hot_water_supply_temperature", 0.1),
+        over_reference("heat_per_fuel", "hot_water_return_temperature", 0.1),
         apart("load", "hot_water_supply_temperature", "hot_water_return_temperature", 8),
-        apart("tracking", "hot_water_supply_temperature", "hot_water_supply_temperature_setpoint", 3),
+        made("tracking", "hot_water_supply_temperature_setpoint", 3, _tracking),
         change("boiler_firing_rate_command", 0.1),
         change("hot_water_supply_temperature", 0.5),
     )
