@@ -45,12 +45,17 @@ class Lists:
     def of_flags(self, flags: Bools, names: tuple[str, ...]) -> Rows:
         """Numbers of the lists of names that are set in each row of flags, shape (m, R)."""
         numbers = np.zeros(len(flags), dtype=np.intp)
-        for row in np.flatnonzero(flags.any(axis=1)).tolist():
-            key = np.packbits(flags[row]).tobytes()
-            known = self._numbers.get(key)
-            numbers[row] = (
-                self.number_of(key, tuple(names[i] for i in np.flatnonzero(flags[row]))) if known is None else known
-            )
+        rows = np.flatnonzero(flags.any(axis=1))
+        if not len(rows):
+            return numbers
+        packed = np.ascontiguousarray(np.packbits(flags[rows], axis=1))
+        keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+        distinct, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        found = [
+            self.number_of(key.tobytes(), tuple(names[i] for i in np.flatnonzero(flags[rows[row]])))
+            for key, row in zip(distinct, first.tolist(), strict=True)
+        ]
+        numbers[rows] = np.array(found, dtype=np.intp)[which]
         return numbers
 
     def of_shares(self, shares: Floats, names: tuple[str, ...], scored: Bools) -> Rows:
@@ -64,9 +69,12 @@ class Lists:
         code = np.zeros(len(rows), dtype=np.int64)
         for column in range(best.shape[1]):
             code = code * (shares.shape[1] + 1) + np.where(enough[:, column], best[:, column] + 1, 0)
-        for one, first in zip(*np.unique(code, return_index=True), strict=True):
-            chosen = tuple(names[point] for point, there in zip(best[first], enough[first], strict=True) if there)
-            numbers[rows[code == one]] = self.number_of(int(one).to_bytes(8, "little"), chosen) if chosen else 0
+        distinct, first, which = np.unique(code, return_index=True, return_inverse=True)
+        found = []
+        for one, row in zip(distinct.tolist(), first.tolist(), strict=True):
+            chosen = tuple(names[point] for point, there in zip(best[row], enough[row], strict=True) if there)
+            found.append(self.number_of(one.to_bytes(8, "little"), chosen) if chosen else 0)
+        numbers[rows] = np.array(found, dtype=np.intp)[which]
         return numbers
 
 
