@@ -26,7 +26,7 @@ _MIXED_LOW_LIMIT_CELSIUS = 4.0
 # A freezestat behind the heating coil stops the fan and opens the heating valve; someone resets it an hour later.
 _FREEZE_CELSIUS, _FREEZE_SECONDS = 1.5, 3600.0
 _FAN_RISE_KELVIN_MAX = 15.0
-_HUNTING_KELVIN, _AGAINST_KELVIN = 5.0, 5.0
+_HUNTING_KELVIN, _AGAINST_FRACTION = 5.0, 0.4
 _OPEN_FRACTION = 0.98  # outdoor air at a fully open damper
 
 
@@ -104,9 +104,10 @@ class AirPath:
 
         valve_moved = moved(dt_seconds, _VALVE_PACE_SECONDS)
         air = coils.stream(mixed.celsius, mixed.humidity_ratio, mass_flow)
-        wanted = before_cooling + _AGAINST_KELVIN * sick["simultaneous_heating_cooling"]
-        flow = coils.heating_flow_fraction(s.heating, air, heating_share, water.hot_celsius, wanted)
-        command = np.where(flow > heating_leak, coils.valve_position_fraction(flow), 0.0) * task.running
+        flow = coils.heating_flow_fraction(s.heating, air, heating_share, water.hot_celsius, before_cooling)
+        command = np.where(flow > heating_leak, coils.valve_position_fraction(flow), 0.0)
+        # Someone holds the heating valve open: the cooling valve takes the heat away again.
+        command = np.maximum(command, _AGAINST_FRACTION * sick["simultaneous_heating_cooling"]) * task.running
         command = np.where(self.frozen_seconds > 0, 1.0, command)
         self.heating_valve = led(self.heating_valve, command, hold, valve_moved)
         hot_flow = np.maximum(coils.valve_flow_fraction(self.heating_valve), heating_leak)

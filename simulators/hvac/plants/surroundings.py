@@ -197,7 +197,7 @@ class Surroundings:
 
 
 def wet_bulb_celsius(celsius: Floats, relative_humidity_fraction: Floats) -> Floats:
-    """Wet bulb by Stull's fit (2011): within 1 K of psychrolib from 5 to 99 % and -20 to 50 celsius at sea level."""
+    """Wet bulb by Stull's fit (2011), within 1 K of psychrolib from -5 to 42 celsius but for air both cold and dry."""
     percent = np.clip(100 * relative_humidity_fraction, 5, 99)
     wet: Floats = (
         celsius * np.arctan(0.151977 * np.sqrt(percent + 8.313659))
