@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.contracts.settings import Count, Positive, Settings
+from models.hvac.costs import CostSettings
 from models.hvac.rules_settings import (
     AirRules,
     Degrees,
@@ -72,12 +73,15 @@ class EpisodeSettings(Settings, frozen=True):
     # Surely a fault, but of which family stays open: the most probable one opens after this time.
     unsure_probability: Fraction = 0.95
     unsure_minutes: Count = 15
+    # A family that only rules tell: healthy simulated units showed one for 71 minutes at most.
+    rule_open_minutes: Count = 120
     clear_minutes: Count = 120  # minutes in which the evidence could have shown, and did not
 
 
 class MonitorSettings(Settings, frozen=True):
-    """Everything that decides a verdict, but for the trained models."""
+    """Everything that decides a verdict and what an alert says of it, but for the trained models."""
 
     rules: RuleSettings = RuleSettings()
     baseline: BaselineSettings = BaselineSettings()
     episodes: EpisodeSettings = EpisodeSettings()
+    costs: CostSettings = CostSettings()
