@@ -57,7 +57,8 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     quiet = np.where(probability < settings.clear_probability, quiet, 0)
     state["episode_sure_minutes"][rows] = sure
     state["episode_quiet_minutes"][rows] = quiet
-    opening = (sure >= settings.open_minutes) & ~is_open
+    enough = np.where(np.arange(F_MAX) < verdicts.kind.modelled, settings.open_minutes, settings.rule_open_minutes)
+    opening = (sure >= enough) & ~is_open
     opening |= _unsure_which(state, verdicts, settings) & ~is_open[:, : verdicts.kind.modelled].any(axis=1)[:, None]
     opening &= judged
     clearing = is_open & (quiet >= settings.clear_minutes)

@@ -75,6 +75,8 @@ class EpisodeSettings(Settings, frozen=True):
     unsure_minutes: Count = 15
     # A family that only rules tell: healthy simulated units showed one for 71 minutes at most.
     rule_open_minutes: Count = 120
+    # A family that only rules tell: healthy simulated units showed one for 71 minutes at most.
+    rule_open_minutes: Count = 120
     clear_minutes: Count = 120  # minutes in which the evidence could have shown, and did not
 
 

@@ -205,7 +205,7 @@ def test_a_rule_alone_opens_and_clears_the_family_that_it_leads_to(name: str, fa
     state = features.new_state(1)
     features.meet(state, kind, np.zeros(1, dtype=np.intp))
     changes = []
-    for _ in range(settings.open_minutes):
+    for _ in range(settings.rule_open_minutes):
         changes += episodes.decide(state, by_rules(kind, family, True, 0.8), settings)
     assert [(change.transition, change.family) for change in changes] == [("opened", family)]
     assert changes[0].rule in kind.rule_slot
