@@ -22,6 +22,7 @@ Done = Callable[[float], None]
 _BLOCK_BYTES = 8 << 20
 _PROBE_BYTES = 65_536
 _SAMPLE_ROWS = 200
+_GZIP = b"\x1f\x8b"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ARCHIVES = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
@@ -107,13 +108,15 @@ def open_table(path: Path) -> CsvTable:
         for magic, what in _ARCHIVES.items():
             if head.startswith(magic):
                 raise ExportError(f"file {path}: is {what}, expected CSV (gzipped or not) or Parquet; export it as CSV")
+        _check_text(path, zipped=head.startswith(_GZIP))
         how = dialect(path)
-        _check_text(path, how)
         with open_rows(path) as rows:
             header = next(rows, [])
             sample = list(itertools.islice(rows, _SAMPLE_ROWS))
-    except (ExportFileError, OSError, EOFError) as error:
-        raise ExportError(str(error) if isinstance(error, ExportFileError) else f"file {path}: {error}") from error
+    except ExportFileError as error:
+        raise ExportError(str(error)) from error
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise ExportError(f"file {path}: cannot be read: {error}") from error
     if not any(cell.strip() for cell in header):
         raise ExportError(f"file {path}: row 1: is empty, expected a header with the names of the columns")
     if not any(sample):
@@ -121,9 +124,9 @@ def open_table(path: Path) -> CsvTable:
     return CsvTable(path, header, sample, how)
 
 
-def _check_text(path: Path, how: Dialect) -> None:
+def _check_text(path: Path, zipped: bool) -> None:
     """Refuse what is no text: control characters do not stand in exports."""
-    with gzip.open(path) if how.gzipped else path.open("rb") as stream:
+    with gzip.open(path) if zipped else path.open("rb") as stream:
         probe = stream.read(_PROBE_BYTES)
     if not probe:
         raise ExportError(f"file {path}: is empty, expected a header and rows")
