@@ -2,9 +2,9 @@
 
     0 ──h0── e0 ──h1── e1 ── … ──hK-1── eK-1      h: probability that who works at the start of an interval fails in it
 
-Within an interval the hazard is taken as constant, so curves are exponential between the ends. Nothing is said of times
-beyond the last end: a mean is restricted to it, and a quantile beyond it is infinite. Times have whatever unit the ends
-have (hours, cycles). Needs numpy only; `models.hvac.survival_train` fits the models that give the logits.
+Within an interval failures are taken to be spread evenly, so curves are straight between the ends. Nothing is said of
+times beyond the last end: a mean is restricted to it, and a quantile beyond it is infinite. Times have whatever unit the
+ends have (hours, cycles). Needs numpy only; `models.hvac.survival_train` fits the models that give the logits.
 
 Calibration, on units that the fit has not seen: Platt's two parameters for the hazards (`fit_platt`), and for intervals
 the levels at which lives really ended (`fit_levels`): where a life ends on its own predicted distribution, F(T), is
@@ -60,40 +60,34 @@ class Curves:
             raise ValueError(
                 f"horizons {wanted.min():g} to {wanted.max():g}, expected 0 to {self.starts[-1]:g}, where the hazards end"
             )
-        log = np.log(np.maximum(self.survival, _TINY))
-        return np.stack([1 - np.exp(_row_interpolated(self.starts, log, at)) for at in wanted], axis=1).astype(
-            np.float32
-        )
+        after = np.clip(np.searchsorted(self.starts, wanted, side="left"), 1, len(self.starts) - 1)
+        share = (wanted - self.starts[after - 1]) / (self.starts[after] - self.starts[after - 1])
+        alive = self.survival[:, after - 1] * (1 - share) + self.survival[:, after] * share
+        return np.asarray(1 - alive, dtype=np.float32)
 
     def dying_before(self, life: npt.ArrayLike) -> Doubles:
         """F(T) of each unit's own time, shape (n,); times beyond the last end count as the last end."""
         at = np.clip(np.asarray(life, dtype=np.float64), 0, self.starts[-1])
         after = np.clip(np.searchsorted(self.starts, at, side="left"), 1, len(self.starts) - 1)
         rows = np.arange(len(at))
-        log = np.log(np.maximum(self.survival, _TINY))
         share = (at - self.starts[after - 1]) / (self.starts[after] - self.starts[after - 1])
-        gone: Doubles = 1 - np.exp(log[rows, after - 1] * (1 - share) + log[rows, after] * share)
-        return gone
+        alive = self.survival[rows, after - 1] * (1 - share) + self.survival[rows, after] * share
+        return np.asarray(1 - alive, dtype=np.float64)
 
     def mean(self) -> Floats:
         """Expected remaining life, restricted to the last end: E[min(T, end)], shape (n,)."""
-        before, after = self.survival[:, :-1], self.survival[:, 1:]
-        fall = np.log(np.maximum(before, _TINY)) - np.log(np.maximum(after, _TINY))
-        # The mean of an exponential between two ends; where it hardly falls, of a straight line.
-        height = np.where(fall > 1e-6, (before - after) / np.maximum(fall, 1e-6), (before + after) / 2)
+        height = (self.survival[:, :-1] + self.survival[:, 1:]) / 2
         return np.asarray(height @ np.diff(self.starts), dtype=np.float32)
 
     def quantile(self, level: float) -> Floats:
         """Time by which a unit has failed with this probability, shape (n,); infinite beyond the last end."""
-        target = np.log(max(1 - level, _TINY))
-        log = np.log(np.maximum(self.survival, _TINY))
-        passed = np.minimum((log > target).sum(axis=1), len(self.starts) - 1)
-        at = np.maximum(passed, 1)
-        rows = np.arange(len(log))
-        before, after = log[rows, at - 1], log[rows, at]
+        target = 1 - level
+        at = np.clip((self.survival > target).sum(axis=1), 1, len(self.starts) - 1)
+        rows = np.arange(len(self.survival))
+        before, after = self.survival[rows, at - 1], self.survival[rows, at]
         share = np.clip((before - target) / np.maximum(before - after, _TINY), 0, 1)
         time = self.starts[at - 1] + share * (self.starts[at] - self.starts[at - 1])
-        return np.where(log[:, -1] > target, np.inf, time).astype(np.float32)
+        return np.where(self.survival[:, -1] > target, np.inf, time).astype(np.float32)
 
     def interval(self, levels: tuple[float, float]) -> tuple[Floats, Floats]:
         """Bounds of the remaining life at two levels (see `fit_levels`), shape (n,) each; the upper may be infinite."""
@@ -245,10 +239,3 @@ def windows(values: Floats, at: npt.NDArray[np.intp], window: int) -> Floats:
     rows = at[:, None] + np.arange(1 - window, 1)
     picked = np.nan_to_num(values[np.maximum(rows, 0)].astype(np.float32), nan=0.0)
     return np.concatenate([picked, (rows >= 0)[:, :, None].astype(np.float32)], axis=2)
-
-
-def _row_interpolated(starts: Doubles, log: Doubles, at: float) -> Doubles:
-    after = int(np.clip(np.searchsorted(starts, at, side="left"), 1, len(starts) - 1))
-    share = (at - starts[after - 1]) / (starts[after] - starts[after - 1])
-    between: Doubles = log[:, after - 1] * (1 - share) + log[:, after] * share
-    return between

@@ -12,6 +12,7 @@ import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +23,7 @@ from models.hvac.points import Bools, Floats, Ints
 
 _EXAMPLES_MAX = 2000
 _CLIP_NORM = 1.0
+_WARM_UP_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +57,36 @@ class Design:
     batch: int = 256
     learning_rate: float = 3e-3
     decay: float = 1e-4
-    # How much the error of the restricted mean counts beside the likelihood; 0: likelihood alone.
+    # How much the squared error of the mean, as a share of the last end, counts beside the likelihood; 0: not at all.
     mean_weight: float = 0.0
 
 
-def train(lives: Lives, design: Design, seed: int) -> tf.keras.Model:
-    """A hazard model: input (m, W x D), output logits (m, K), the mean of its members.
+def train(lives: Lives, design: Design, seed: int) -> list[tf.keras.Model]:
+    """Members of a hazard model, for `averaged`: input (m, W x D), output logits (m, K).
 
     Args:
         lives: Windows of the units to learn from; every unit weighs the same, however long it was watched.
         design: Of the model.
-        seed: Of everything drawn; member i adds i.
+        seed: Of everything drawn; member i adds i, and is named by it.
     """
     _, window, columns = lives.values.shape
-    event, at_risk = survival.intervals(lives.left, lives.recorded, lives.failed, design.ends)
-    flat = lives.values.reshape(len(lives.values), -1).astype(np.float32)
-    weight = survival.unit_weights(lives.unit)
-    end = np.float32(design.ends[-1])
-    known = (lives.failed | (lives.left >= end)).astype(np.float32)
-    target = np.minimum(lives.left, end) / end
-    rows = np.concatenate([event, at_risk * weight[:, None], (known * weight)[:, None], target[:, None]], axis=1)
+    examples = _examples(lives, design)
     members = []
     for member in range(design.members):
         be_reproducible(seed + member)
-        net = _network(window, columns, design, member)
-        _fit(net, flat, rows.astype(np.float32), design, np.random.default_rng(seed + member))
+        net = _network(window, columns, design, f"member_{seed + member}")
+        # Hazards start where they are for everybody: what is left to learn is who differs.
+        net.layers[-1].bias.assign(_common_logits(examples))
+        _fit(net, examples, design, np.random.default_rng(seed + member))
         members.append(net)
-    inputs = tf.keras.layers.Input((window * columns,), name="inputs")
+    return members
+
+
+def averaged(members: Sequence[tf.keras.Model]) -> tf.keras.Model:
+    """One model whose logits are the mean of those of its members; members of several trainings need seeds apart."""
+    inputs = tf.keras.layers.Input(members[0].input_shape[1:], name="inputs")
     outputs = [member(inputs) for member in members]
-    mean = outputs[0] if len(outputs) == 1 else tf.keras.layers.Average(name="members")(outputs)
+    mean = outputs[0] if len(outputs) == 1 else tf.keras.layers.Average(name="logits")(outputs)
     return tf.keras.Model(inputs, mean, name="survival")
 
 
@@ -113,49 +116,82 @@ def to_int8(model: tf.keras.Model, examples: Floats) -> bytes:
     return _converted(converter)
 
 
-def _network(window: int, columns: int, design: Design, member: int) -> tf.keras.Model:
+class _Examples(NamedTuple):
+    """Of n windows; each unit weighs the same."""
+
+    flat: Floats  # (n, W x D)
+    event: Floats  # (n, K)
+    at_risk: Floats  # (n, K), weighted
+    recorded: Floats  # (n, K), which share of the interval lies within the record
+    weight: Floats  # (n, 1)
+    lived: Floats  # (n, 1), within record and last end, as a share of the last end
+
+
+def _examples(lives: Lives, design: Design) -> _Examples:
+    event, at_risk = survival.intervals(lives.left, lives.recorded, lives.failed, design.ends)
+    weight = survival.unit_weights(lives.unit)[:, None]
+    starts = np.array([0, *design.ends], dtype=np.float32)
+    end = np.minimum(lives.recorded, starts[-1])[:, None]
+    return _Examples(
+        lives.values.reshape(len(lives.values), -1).astype(np.float32),
+        event,
+        at_risk * weight,
+        np.clip((end - starts[:-1]) / np.diff(starts), 0, 1).astype(np.float32),
+        weight,
+        (np.minimum(lives.left[:, None], end) / starts[-1]).astype(np.float32),
+    )
+
+
+def _common_logits(examples: _Examples) -> Floats:
+    """Logits of the hazards of all units together, shape (K,)."""
+    failing = (examples.event * examples.at_risk).sum(axis=0) + 0.5
+    return np.asarray(np.log(failing / ((1 - examples.event) * examples.at_risk).sum(axis=0).clip(0.5)), np.float32)
+
+
+def _network(window: int, columns: int, design: Design, name: str) -> tf.keras.Model:
     keras = tf.keras.layers
-    layers = [keras.Input((window * columns,)), keras.Reshape((window, columns))]
+    layers = [keras.Input((window * columns,)), keras.Reshape((window, columns), name="rows")]
     for index, filters in enumerate(design.filters):
         # The first convolution condenses pieces of the window, the others compare neighbours.
-        kernel, stride = (design.kernel, design.stride) if index == 0 else (3, 1)
-        layers.append(keras.Conv1D(filters, kernel, stride, "valid" if index == 0 else "same", activation="relu"))
-    layers += [keras.Flatten(), keras.Dropout(design.dropout)]
-    for width in design.hidden:
-        layers += [keras.Dense(width, "relu"), keras.Dropout(design.dropout)]
-    layers.append(keras.Dense(len(design.ends)))
-    return tf.keras.Sequential(layers, name=f"member_{member}")
+        kernel, stride, padding = (design.kernel, design.stride, "valid") if index == 0 else (3, 1, "same")
+        layers.append(keras.Conv1D(filters, kernel, stride, padding, activation="relu", name=f"pieces_{index}"))
+    layers += [keras.Flatten(name="flat"), keras.Dropout(design.dropout, name="drop")]
+    for index, width in enumerate(design.hidden):
+        layers.append(keras.Dense(width, "relu", name=f"dense_{index}"))
+        layers.append(keras.Dropout(design.dropout, name=f"drop_{index}"))
+    layers.append(keras.Dense(len(design.ends), name="hazards"))
+    return tf.keras.Sequential(layers, name=name)
 
 
-def _fit(net: tf.keras.Model, flat: Floats, rows: Floats, design: Design, rng: np.random.Generator) -> None:
-    """AdamW, the rate falling to nearly 0; `rows`: events, weights at risk, then weight and target of the mean."""
-    count = len(design.ends)
+def _fit(net: tf.keras.Model, examples: _Examples, design: Design, rng: np.random.Generator) -> None:
+    """AdamW over random batches, the rate falling to nearly 0."""
     starts = np.array([0, *design.ends], dtype=np.float32)
     widths = tf.constant(np.diff(starts) / starts[-1])
     optimizer = tf.keras.optimizers.AdamW(design.learning_rate, weight_decay=design.decay, global_clipnorm=_CLIP_NORM)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(x: tf.Tensor, truth: tf.Tensor) -> None:
-        event, at_risk = truth[:, :count], truth[:, count : 2 * count]
+    def step(batch: _Examples) -> None:
         with tf.GradientTape() as tape:
-            logits = net(x, training=True)
-            entropy = tf.nn.sigmoid_cross_entropy_with_logits(event, logits)
-            loss = tf.reduce_sum(at_risk * entropy) / tf.reduce_sum(at_risk)
+            logits = net(batch.flat, training=True)
+            entropy = tf.nn.sigmoid_cross_entropy_with_logits(batch.event, logits)
+            loss = tf.reduce_sum(batch.at_risk * entropy) / tf.reduce_sum(batch.at_risk)
             if design.mean_weight:
-                log = -tf.cumsum(tf.nn.softplus(logits), axis=1)
-                before = tf.exp(tf.concat([tf.zeros_like(log[:, :1]), log[:, :-1]], axis=1))
-                mean = tf.reduce_sum(widths * (before + tf.exp(log)) / 2, axis=1)
-                loss += design.mean_weight * tf.reduce_mean(truth[:, -2] * tf.square(mean - truth[:, -1]))
+                # Both, what was lived and what was expected, end with the record: cut lives pull to neither side.
+                log = -tf.nn.softplus(logits)
+                before = tf.exp(tf.cumsum(log, axis=1, exclusive=True))
+                height = before * (1 + batch.recorded * (tf.exp(log) - 1) / 2)
+                mean = tf.reduce_sum(widths * batch.recorded * height, axis=1, keepdims=True)
+                loss += design.mean_weight * tf.reduce_mean(batch.weight * tf.square(mean - batch.lived))
         optimizer.apply_gradients(
             zip(tape.gradient(loss, net.trainable_variables), net.trainable_variables, strict=True)
         )
 
     for index in range(design.steps):
-        share = index / design.steps
         # A short warm-up keeps the first steps of Adam from throwing the net about.
-        optimizer.learning_rate.assign(design.learning_rate * min((1 - share) + 1e-3, (index + 1) / 50))
-        picked = rng.integers(0, len(flat), design.batch)
-        step(tf.constant(flat[picked]), tf.constant(rows[picked]))
+        share = min(1 - index / design.steps + 1e-3, (index + 1) / _WARM_UP_STEPS)
+        optimizer.learning_rate.assign(design.learning_rate * share)
+        picked = rng.integers(0, len(examples.flat), design.batch)
+        step(_Examples(*(tf.constant(array[picked]) for array in examples)))
 
 
 def _converted(converter: tf.lite.TFLiteConverter) -> bytes:

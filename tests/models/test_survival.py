@@ -100,7 +100,7 @@ def test_intervals_cover_as_many_lives_as_asked_even_if_the_model_is_wrong(told_
     low, high = told.interval(levels)
     assert 0.88 <= ((low <= life) & (life <= high)).mean() <= 0.93
     if told_rate == 0.04:
-        assert levels == pytest.approx((0.05, 0.95), abs=0.02)
+        assert levels == pytest.approx((0.05, 0.95), abs=0.05)
 
 
 def test_few_units_give_wide_intervals_and_all_cut_lives_open_ones() -> None:
