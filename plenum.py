@@ -149,7 +149,7 @@ def train(
 
     Args:
         line: Whose models.
-        kind: One kind of equipment; all of them by default.
+        kind: One kind of equipment, or penalties for what each fault costs; all of them by default.
         out: Where the artifacts go, each with its card and golden vectors.
         seed: Of the training; the lessons have seeds of their own.
     """
@@ -157,9 +157,14 @@ def train(
     from models.contracts.figures import line as figure_line
     from models.hvac.train import train_all, train_kind
 
-    if kind and kind not in EQUIPMENT:
-        print(f"train: kind {kind!r} is not known, expected one of {', '.join(EQUIPMENT)}", file=sys.stderr)
+    if kind not in ("", "penalties", *EQUIPMENT):
+        known = ", ".join(("penalties", *EQUIPMENT))
+        print(f"train: kind {kind!r} is not known, expected one of {known}", file=sys.stderr)
         return Exit.USAGE
+    if kind in ("", "penalties"):
+        _measure_penalties(out / "penalties.json")
+    if kind == "penalties":
+        return Exit.OK
     for name in (kind,) if kind else EQUIPMENT:
         trained = train_all(_play_lesson, out, seed) if name == "ahu" else train_kind(_play_lesson, out, name, seed)
         for files in trained:
@@ -191,6 +196,31 @@ def evaluate(
 
     show(score(_play_lesson, Monitor.load(), lessons, units), json)
     return Exit.OK
+
+
+def _measure_penalties(file: Path) -> None:
+    """What each fault of each kind of equipment costs, on simulated plants, four weeks over the year."""
+    import msgspec
+
+    from models.hvac.costs import PENALTY_SEVERITY, SIZE_POINTS, KindPenalties, Penalty
+    from simulators.hvac.plants.penalty import measure
+
+    starts_at_ms = [1_767_571_200_000 + week * 7 * 86_400_000 for week in (1, 14, 27, 40)]
+    table = {}
+    for kind, size_point in SIZE_POINTS.items():
+        found = measure(kind, size_point, PENALTY_SEVERITY, starts_at_ms)
+        families = {
+            family: Penalty(
+                round(one.watts["electricity"], 1),
+                round(one.watts["fuel"] + one.watts["hot_water"], 1),
+                round(one.watts["chilled_water"], 1),
+                round(one.uncomfortable_hours_per_day, 3),
+            )
+            for family, one in found.families.items()
+        }
+        table[kind] = KindPenalties(round(found.size_median, 5), families)
+        print(f"penalties of {kind}: {len(families)} families", flush=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
 
 
 def _play_lesson(lesson: Lesson) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:

@@ -52,11 +52,27 @@ class Penalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KindPenalties(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of one kind of equipment. `size_point` tells how large a unit is; `size_median` is its mean while units run."""
+    """Of one kind of equipment. `size_median` is the mean of its size point while units run, median over units."""
 
-    size_point: str
     size_median: float
     families: Mapping[str, Penalty]
+
+
+# What tells how large a unit is, by kind of equipment.
+SIZE_POINTS: dict[str, str] = {
+    "ahu": "supply_air_flow",
+    "rtu": "supply_air_flow",
+    "heat_pump": "supply_air_flow",
+    "chiller": "chilled_water_flow",
+    "boiler": "hot_water_flow",
+    "fan_coil": "supply_air_flow",
+    "vav_box": "zone_air_flow",
+}
+
+
+def size_point(equipment: str) -> str:
+    """The point that tells how large a unit of this kind is; empty for kinds that we do not know."""
+    return SIZE_POINTS.get(equipment, "")
 
 
 @cache
@@ -86,7 +102,7 @@ def waiting_cost(
         family: The likely fault.
         fault_probability: That it is this one, 0 to 1; NaN counts as 1.
         failure_probability_week: That the unit fails within seven days; NaN counts as 0.
-        size: Mean of the kind's `size_point` while it runs; NaN for a unit of median size.
+        size: Of the kind's size point, while the unit runs; NaN for a unit of median size.
         settings: Prices.
         table: Penalties by kind; those that ship by default.
     """
