@@ -236,7 +236,8 @@ def _compress(
     """What the compressor moves and takes between two saturation temperatures, with superheat and subcooling."""
     evaporating, low, superheat = suction
     condensing, high, subcooling = liquid
-    log_ratio = np.maximum(high.log_pressure - low.log_pressure, 0.05)
+    # Ratios beyond 20 are met only in the moment before a cut-out; nothing is measured there.
+    log_ratio = np.clip(high.log_pressure - low.log_pressure, 0.05, 3.0)
     filled = machine.volumetric_efficiency_fraction - 0.02 * np.exp(log_ratio)
     swept = machine.swept_flow * running.speed_fraction * suction_density(low, evaporating, superheat) * filled
     kelvin = evaporating + ZERO_CELSIUS_KELVIN

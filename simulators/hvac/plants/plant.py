@@ -273,6 +273,22 @@ def _machine(equipment: str, surroundings: Surroundings, rng: np.random.Generato
             from simulators.hvac.plants.air_handler import AirHandlers
 
             return AirHandlers(surroundings, rng)
+        case "rtu":
+            from simulators.hvac.plants.rooftop import Rooftops
+
+            return Rooftops(surroundings, rng)
+        case "heat_pump":
+            from simulators.hvac.plants.heat_pump import HeatPumps
+
+            return HeatPumps(surroundings, rng)
+        case "chiller":
+            from simulators.hvac.plants.chiller import Chillers
+
+            return Chillers(surroundings, rng)
+        case "boiler":
+            from simulators.hvac.plants.boiler import Boilers
+
+            return Boilers(surroundings, rng)
         case "fan_coil":
             from simulators.hvac.plants.fan_coil import FanCoils
 
