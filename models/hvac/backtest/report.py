@@ -54,7 +54,7 @@ def render(outcome: Outcome, figures: Sequence[Figure], files: Sequence[str], zo
     units = _worst_first(outcome)
     subtitle = (
         f"{_count(len(export.units), 'unit')} of type {equipment}, {_count(export.rows_total, 'row')},"
-        f" {len(export.raw.layout.channels)} points, {_when(first, zone)} to {_when(last, zone)} ({zone})"
+        f" {_count(len(export.raw.layout.channels), 'point')}, {_when(first, zone)} to {_when(last, zone)} ({zone})"
     )
     more = len(units) - _UNITS_MAX
     shown = "".join(unit_section(outcome, unit, _span(outcome, unit, zone)) for unit in units[:_UNITS_MAX])
@@ -125,15 +125,17 @@ def _cards(figures: Sequence[Figure]) -> str:
         for name, title in _COUNTS.items()
         if name in by_name
     ]
+    columns = {"backtest": "anomalous rows", "backtest.alert": "rows in an open alert"}
+    shown = [prefix for prefix in columns if any(name.rpartition(".")[0] == prefix for name in by_name)]
     rows = []
     for name, title in _AGAINST_LABELS.items():
-        found = [by_name.get(f"{prefix}.{name}") for prefix in ("backtest", "backtest.alert")]
+        found = [by_name.get(f"{prefix}.{name}") for prefix in shown]
         if any(found):
             rows.append(f"<tr><th>{title}</th>{''.join(map(_figure_cell, found))}</tr>")
     out = f'<dl class="cards">{"".join(cells)}</dl>'
     if not rows:
         return out
-    heads = "<th></th><th>anomalous rows</th><th>rows in an open alert</th>"
+    heads = f"<th></th>{''.join(f'<th>{columns[prefix]}</th>' for prefix in shown)}"
     return (
         f'{out}<section class="panel"><h2>Against the labels</h2><table class="figures"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></section>"

@@ -82,9 +82,10 @@ def _grid(axis: Axis, at: Sequence[float], css: str) -> str:
 
 
 def _chart(title: str, names: Sequence[str], axis: Axis, inner: str, height: int) -> str:
+    shown = ["" if name == title else escape(name) for name in names]
     legend = "".join(
-        f'<li style="--swatch:var(--c{index % _COLOURS})"><i></i><span>{escape(name)}</span><b></b></li>'
-        for index, name in enumerate(names)
+        f'<li style="--swatch:var(--c{index % _COLOURS})"><i></i><span>{name}</span><b></b></li>'
+        for index, name in enumerate(shown)
     )
     scale = f'data-low="{axis.low:.10g}" data-high="{axis.high:.10g}" data-logarithmic="{int(axis.logarithmic)}"'
     ends = f'<span class="high">{axis.high:.4g}</span><span class="low">{axis.low:.4g}</span>'

@@ -63,9 +63,10 @@ def test_rows_go_to_the_frames_and_slots_that_a_framer_puts_them_in(steps: list[
         for number, frame in enumerate(closed)
         for slot in np.flatnonzero(frame.quality[0] == 0).tolist()
     ]
-    row, frame, slot = cut_unit(at_ms, interval_ms)
-    starts = at_ms[row[slot == 0]]
-    assert list(zip(row.tolist(), frame.tolist(), slot.tolist(), starts[frame].tolist(), strict=True)) == expected
+    placed, in_frame, in_slot = cut_unit(at_ms, interval_ms)
+    starts = at_ms[placed[in_slot == 0]]
+    ours = zip(placed.tolist(), in_frame.tolist(), in_slot.tolist(), starts[in_frame].tolist(), strict=True)
+    assert list(ours) == expected
 
 
 values = st.one_of(st.sampled_from([60.0, 61.0, float("nan"), 500.0, -400.0, 0.5]), st.floats(-50, 150))
@@ -99,7 +100,7 @@ def test_blocks_hold_every_row_once_in_its_place() -> None:
     at_ms = np.concatenate([START_MS + np.cumsum(rng.choice([60_000, 60_000, 60_000, 300_000], 150)) for _ in range(5)])
     raw = _raw(at_ms.tolist(), [list(map(float, range(750))), [0.0] * 750, [0.0] * 750], unit)
     raw.file_units = ("celsius", "fraction", "state")
-    raw.columns[0] = np.arange(750) % 70.0
+    raw.columns[0] = np.arange(750, dtype=np.float64) % 70.0
     export = prepare(raw)
     frames = cut(export)
     seen: dict[int, list[float]] = {number: [] for number in range(5)}
