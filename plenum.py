@@ -326,6 +326,53 @@ def backtest(
 
 
 @app.command
+def report(
+    line: Literal["hvac"],  # noqa: ARG001 - fraud and credit follow
+    *,
+    units: int | None = None,
+    years: float | None = None,
+    seed: int = 7,
+    equipment: str = "",
+    settings: Path | None = None,
+    detection: Path | None = None,
+    out: Path | None = None,
+    json: str = "",
+    processes: int = 2,
+) -> int:
+    """What the product is worth: one simulated fleet maintained when it fails, by the calendar, and by alerts.
+
+    Args:
+        line: Whose worth.
+        units: Of each kind of equipment; 100 by default.
+        years: How long; 1 by default.
+        seed: Of fleet, weather, wear and chance, the same under every policy.
+        equipment: Kinds, separated by commas; ahu,rtu by default.
+        settings: Assumptions: TOML as models/hvac/report/report.sample.toml has it.
+        detection: How well faults are found, as measured: JSON, instead of what ships.
+        out: Directory for report.html, units.csv and sensitivity.csv.
+        json: File for the figures; - for standard output.
+        processes: Kinds of equipment that are run at once.
+    """
+    from models.hvac.report.command import run_report
+    from models.hvac.report.study import World
+    from simulators.hvac.plants.faults import FAMILIES
+    from simulators.hvac.plants.policy_run import simulate, simulate_events
+
+    return run_report(
+        World(simulate, simulate_events, FAMILIES),
+        units=units,
+        years=years,
+        seed=seed,
+        equipment=equipment,
+        settings_file=settings,
+        detection_file=detection,
+        out=out,
+        json_path=json,
+        processes=processes,
+    )
+
+
+@app.command
 def points() -> int:
     """List the points that we understand, with their units, plausible ranges and shop-floor names."""
     from models.contracts.points import POINTS
