@@ -27,8 +27,15 @@ from models.hvac.backtest.plausible import prepare
 from models.hvac.backtest.reader import read
 from models.hvac.backtest.report import render
 from models.hvac.backtest.run import figures_of, run, training_of
+from models.hvac.generic import GenericSettings
 from models.hvac.settings import MonitorSettings
 from models.registry import ArtifactError
+
+
+class TriedSettings(MonitorSettings, frozen=True):
+    """What may stand in the file of `--settings`: the monitor's settings, and those of units of type generic."""
+
+    generic: GenericSettings = GenericSettings()
 
 
 class UsageError(ValueError):
@@ -54,12 +61,12 @@ def run_backtest(
     try:
         _check_usage(files, out, train_until, train_rows, force)
         columns = _with_label(load_map(map_file), label)
-        settings = toml.load(settings_file, MonitorSettings) if settings_file else MonitorSettings()
+        settings = toml.load(settings_file, TriedSettings) if settings_file else TriedSettings()
         until_ms = _instant_ms(train_until, zone_named(columns.zone)) if train_until else None
         with _progress() as told:
             export = prepare(read(files, columns, told), sort)
             training = training_of(export, until_ms, train_rows)
-            outcome = run(export, training, settings, models, site, told)
+            outcome = run(export, training, settings, settings.generic, models, site, told)
             figures = figures_of(outcome)
             out.mkdir(parents=True, exist_ok=True)
             outputs.write_scores(out / outputs.SCORES, outcome, told)

@@ -17,7 +17,7 @@ import numpy as np
 from models.contracts.frame import as_sent
 from models.contracts.messages import alert_id_for
 from models.hvac import episodes, features
-from models.hvac.backtest.export import Bools, Export, Floats, Progress, Rows
+from models.hvac.backtest.export import Bools, Export, ExportError, Floats, Progress, Rows
 from models.hvac.backtest.framing import Cut, blocks, cut
 from models.hvac.backtest.outcome import Alert, Lists, Outcome, Training
 from models.hvac.explain import explain_change
@@ -124,11 +124,17 @@ def run_known(
 
     Raises:
         ArtifactError: a model is missing or failed a check.
+        ExportError: times are too irregular.
     """
     kind = KINDS[export.raw.layout.equipment]
     learning = Monitor.load(artifact_dir, settings)
     standing = Monitor.load(artifact_dir, _standing(settings)) if training is not None else learning
     frames = cut(export)
+    if frames.left_out > len(export.row) / 2:
+        raise ExportError(
+            f"{export.raw.place(0).partition(': row')[0]}: {frames.left_out} of {len(export.row)} rows have no slot of"
+            f" their own on their unit's grid of {_intervals(frames)}; times too irregular to be judged; bring equal steps"
+        )
     positions = features.positions(kind, export.raw.layout)
     run = _Run(export, kind, (learning, standing), _Keys(export, frames), site)
     total, done = len(frames.length), 0

@@ -21,6 +21,8 @@ from models.hvac.backtest.export import Bools, Doubles, Export, ExportError, Flo
 STUCK_SECONDS = 21_600
 # Of the readings of a point: more out of range than this is most likely a wrong unit in the map.
 _WRONG_UNIT_FRACTION = 0.2
+# A step in time that is so much longer or shorter than usual is worth saying, and a gap is so many steps long.
+_IRREGULAR_FRACTION, _GAP_STEPS = 0.5, 10
 
 
 def prepare(raw: Raw, sort: bool = False) -> Export:
@@ -35,6 +37,7 @@ def prepare(raw: Raw, sort: bool = False) -> Export:
     """
     row, starts = _order(raw, sort)
     at_ms = raw.at_ms[row]
+    _note_irregular(raw, row, at_ms)
     values = np.empty((len(row), len(raw.columns)), dtype=np.float32)
     seen = np.zeros(len(row), dtype=bool)
     first_of_unit = np.zeros(len(row), dtype=bool)
@@ -85,6 +88,38 @@ def _out_of_order(raw: Raw, row: Rows, place: int, how: str, count: int) -> str:
         f" of {unit} ({time_text(int(raw.at_ms[first]))}, {raw.place(first).rpartition(': ')[2]}), {count} such rows;"
         " expected rows in order of time, each time once; --sort puts them in order and leaves repeated times unscored"
     )
+
+
+def _note_irregular(raw: Raw, row: Rows, at_ms: Ints) -> None:
+    """Say where steps in time are not their unit's usual one, and how long the longest gap is."""
+    unit = raw.unit[row]
+    places = np.flatnonzero(np.diff(unit) == 0)
+    steps = np.diff(at_ms)[places]
+    if not len(steps):
+        return
+    usual = np.ones(len(raw.unit_names))
+    begins = np.flatnonzero(np.append(True, np.diff(unit[places]) != 0))
+    for first, end in zip(begins.tolist(), [*begins[1:].tolist(), len(steps)], strict=True):
+        usual[unit[places[first]]] = float(np.median(steps[first:end]))
+    apart = np.abs(steps / usual[unit[places]] - 1)
+    odd = np.flatnonzero(apart > _IRREGULAR_FRACTION)
+    if not len(odd):
+        return
+    longest = int(steps.argmax())
+    gaps = int((apart > _GAP_STEPS).sum())
+    raw.notes.append(
+        f"{len(odd)} of {len(steps)} steps in time are not the usual ones of their unit, the first before"
+        f" {raw.place(int(row[places[odd[0]] + 1]))}; {gaps} are gaps of more than {_GAP_STEPS} steps, the longest"
+        f" {_length_text(int(steps[longest]))} before {raw.place(int(row[places[longest] + 1]))}"
+    )
+
+
+def _length_text(length_ms: int) -> str:
+    seconds = length_ms / 1000
+    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {name}"
+    return f"{seconds:g} seconds"
 
 
 def time_text(at_ms: int) -> str:

@@ -19,7 +19,7 @@ from models.hvac.backtest.outcome import Alert, Outcome
 from models.hvac.backtest.unit_page import unit_section
 
 _HERE = Path(__file__).parent
-_UNITS_MAX, _ALERTS_MAX, _FLEET_MAX, _NOTES_MAX = 8, 300, 200, 40
+_UNITS_MAX, _ALERTS_MAX, _REASONS_MAX, _FLEET_MAX, _NOTES_MAX = 8, 100, 4, 100, 40
 _COUNTS = {
     "backtest.rows": "Rows judged",
     "backtest.scored_fraction": "of them scored",
@@ -167,7 +167,7 @@ def _alerts(alerts: Sequence[Alert], zone: tzinfo, many: bool) -> str:
     rows = []
     for alert in alerts[:_ALERTS_MAX]:
         until = "still open" if alert.cleared_at_ms is None else _when(alert.cleared_at_ms, zone)
-        reasons = "".join(f"<li>{escape(reason.text)}</li>" for reason in alert.reasons)
+        reasons = "".join(f"<li>{escape(reason.text)}</li>" for reason in alert.reasons[:_REASONS_MAX])
         unit = f'<td data-name="Unit">{escape(alert.unit)}</td>' if many else ""
         rows.append(
             f'<tr><td class="when" data-name="Opened">{_when(alert.opened_at_ms, zone)}</td>'

@@ -16,6 +16,7 @@ from models.hvac.backtest.judge import Labelled, figures
 from models.hvac.backtest.known import run_known
 from models.hvac.backtest.outcome import Outcome, Training
 from models.hvac.backtest.plausible import is_generic, time_text
+from models.hvac.generic import GenericSettings
 from models.hvac.settings import MonitorSettings
 
 _NEVER_MS = np.iinfo(np.int64).max
@@ -26,6 +27,7 @@ def run(
     export: Export,
     training: Training | None = None,
     settings: MonitorSettings | None = None,
+    generic: GenericSettings | None = None,
     artifact_dir: Path | None = None,
     site: str = "site",
     progress: Progress = silent,
@@ -36,6 +38,7 @@ def run(
         export: As `prepare` gives it.
         training: Until when each unit's rows teach; None: everything is judged as live.
         settings: Of the monitor, the defaults if None.
+        generic: Of units of type generic, the defaults if None.
         artifact_dir: Where its models are, the shipped ones if None.
         site: Part of the alerts' ids.
         progress: Told how far it is.
@@ -44,12 +47,11 @@ def run(
         ExportError: there is too little to learn from.
         ArtifactError: a model is missing or failed a check.
     """
-    settings = settings or MonitorSettings()
     if is_generic(export.raw):
         from models.hvac.backtest.fitted import run_generic
 
-        return run_generic(export, training, settings, site, progress)
-    return run_known(export, training, settings, artifact_dir, site, progress)
+        return run_generic(export, training, generic or GenericSettings(), site, progress)
+    return run_known(export, training, settings or MonitorSettings(), artifact_dir, site, progress)
 
 
 def training_of(export: Export, until_ms: int | None, rows: int) -> Training | None:
@@ -104,7 +106,10 @@ def figures_of(outcome: Outcome) -> list[Figure]:
     if export.raw.truth is not None:
         truth = export.raw.truth[export.row]
         told = judged & (truth >= 0)
-        for prefix, alarm in (("backtest", outcome.anomalous), ("backtest.alert", outcome.alarmed())):
+        alarms = {"backtest": outcome.anomalous}
+        if not is_generic(export.raw):  # there, an episode is a run of anomalous rows
+            alarms["backtest.alert"] = outcome.alarmed()
+        for prefix, alarm in alarms.items():
             rows = Labelled(unit[told], export.at_ms[told], truth[told] == 1, alarm[told])
             out += figures(rows, prefix)
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.hvac.backtest.cells import number, numbers
@@ -54,6 +54,7 @@ def test_columns_of_numbers_and_of_truth_values_stay_as_they_are() -> None:
     assert numbers(pa.array(["1", "2", "1"]).dictionary_encode()).values.tolist() == [1.0, 2.0, 1.0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=1))
 def test_a_column_is_read_as_python_reads_each_cell(values: list[float]) -> None:
     texts = [repr(value) for value in values]

@@ -48,7 +48,7 @@ steps_ms = st.lists(
 
 
 @given(steps_ms, st.sampled_from([1000, 1001, 1500]))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_rows_go_to_the_frames_and_slots_that_a_framer_puts_them_in(steps: list[int], interval_ms: int) -> None:
     at_ms = START_MS + np.cumsum(steps)
     framer = Framer(Unit(0, "u", LAYOUT, interval_ms), SAMPLES)
@@ -79,7 +79,7 @@ values = st.one_of(st.sampled_from([60.0, 61.0, float("nan"), 500.0, -400.0, 0.5
         max_size=60,
     )
 )
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_values_are_believed_as_a_reader_believes_them(rows: list[tuple[int, float, float, float]]) -> None:
     at_ms = (START_MS + np.cumsum([row[0] for row in rows])).tolist()
     columns = [[row[point] for row in rows] for point in (1, 2, 3)]
@@ -144,3 +144,13 @@ def test_what_lies_outside_physics_is_said_once_with_its_first_row() -> None:
     assert "2 of 4 values out of range" in note
     assert "row 3" in note
     assert "900 degF, expected 14 to 158; check unit in [points.supply_air_temperature]" in note
+
+
+def test_steps_that_are_not_the_usual_ones_are_said_with_the_longest_gap() -> None:
+    steps = [60_000] * 20 + [90_001] + [60_000] * 20 + [7_200_000] + [60_000] * 5
+    at_ms = (START_MS + np.cumsum(steps)).tolist()
+    raw = _raw(at_ms, [[60.0] * len(at_ms), [5.0] * len(at_ms), [0.0] * len(at_ms)])
+    prepare(raw)
+    (note,) = raw.notes
+    assert "2 of 46 steps in time are not the usual ones of their unit, the first before file f: row 22" in note
+    assert "1 are gaps of more than 10 steps, the longest 2 hours before file f: row 43" in note

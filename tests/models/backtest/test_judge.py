@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.contracts.figures import Figure
@@ -22,6 +22,7 @@ def _values(found: list[Figure]) -> dict[str, float]:
     return {figure.name.removeprefix("b."): figure.value for figure in found}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_rates_are_what_counting_by_hand_gives(rows: list[tuple[bool, bool]]) -> None:
     found = _values(figures(_rows([int(t) for t, _ in rows], [int(a) for _, a in rows]), "b"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.contracts.columnmap import TIME_FORMATS, ColumnMap, ColumnMapError, TimeReader
@@ -56,6 +56,7 @@ def test_a_clock_without_summer_time_neither_loses_nor_doubles_an_hour() -> None
     _check(local, CALIFORNIA)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 4 * 366 * 96), min_size=1, max_size=40),
     st.sampled_from([BERLIN, CALIFORNIA]),
