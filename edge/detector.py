@@ -19,11 +19,13 @@ from edge.framing import ClosedFrame
 from models.contracts.frame import Floats, PointShare, as_sent
 from models.contracts.layout import Layout
 from models.contracts.messages import EdgeAlert, alert_id_for
-from models.hvac import episodes, features
+from models.hvac import episodes, features, unknown
 from models.hvac.explain import explain_change
+from models.hvac.families import FAMILY, UNKNOWN_FAMILY
 from models.hvac.features import STATE_FIELDS, State, fold, gather, grow_state, new_state
 from models.hvac.kinds import KINDS, SLOTS_MARK, Kind
 from models.hvac.monitor import Monitor, Verdicts
+from models.hvac.unknown import UnknownUnit
 
 _REASONS_MAX = 3
 _SHARE_MIN = 0.05
@@ -50,6 +52,7 @@ class _Saved(msgspec.Struct, array_like=True):
     slots_mark: int
     units: tuple[str, ...]
     arrays: dict[str, tuple[str, tuple[int, ...], bytes]]
+    unknown: dict[str, bytes]
 
 
 class Detector:
@@ -63,6 +66,9 @@ class Detector:
         self._units: list[str] = []
         self._rows: dict[str, int] = {}
         self._positions: dict[int, npt.NDArray[np.intp]] = {}
+        # Units of types that we do not know: what each has shown, and as which layout.
+        self._unknown: dict[str, UnknownUnit] = {}
+        self._saved_unknown: dict[str, bytes] = {}
 
     @property
     def version(self) -> str:
@@ -81,6 +87,9 @@ class Detector:
             kind = KINDS.get(frames[group[0]].unit.layout.equipment)
             if kind is not None:
                 self._judge_group(kind, frames, group, verdicts, alerts)
+                continue
+            for index in group:
+                verdicts[index] = self._judge_unknown(frames[index], verdicts[index], alerts)
         return Judged(verdicts, alerts)
 
     def _judge_group(
@@ -108,6 +117,34 @@ class Detector:
                     score, reasons = float(seen.anomaly_score[place]), _top(kind, seen.point_shares[place])
                     verdicts[of_row[row]] = verdicts[of_row[row]]._replace(score=score, reasons=reasons)
             alerts += [self._alert(change, seen) for change in changes]
+
+    def _judge_unknown(self, frame: ClosedFrame, verdict: Verdict, alerts: list[EdgeAlert]) -> Verdict:
+        """One frame of a unit of unknown type: what its own first days make of it."""
+        name, layout = frame.unit.name, frame.unit.layout
+        unit = self._unknown.get(name)
+        if unit is None or unit.layout.id != layout.id:
+            unit = self._unknown[name] = UnknownUnit.restore(self._saved_unknown.pop(name, b""), layout)
+        seen = unit.take(verdict.values, frame.quality, frame.measured_at_ms, frame.unit.interval_ms)
+        alerts += [
+            EdgeAlert(
+                site=self._site,
+                gateway=self._gateway,
+                unit=name,
+                alert_id=alert_id_for(self._site, name, unknown.RULE, change.opened_at_ms),
+                transition=change.transition,
+                family=UNKNOWN_FAMILY,
+                rule=unknown.RULE,
+                severity=FAMILY[UNKNOWN_FAMILY].severity,
+                opened_at_ms=change.opened_at_ms,
+                measured_at_ms=change.measured_at_ms,
+                reasons=change.reasons,
+                anomaly_score=change.score,
+                model_version=self.version,
+            )
+            for change in seen.changes
+        ]
+        shares = tuple(PointShare(reason.name, reason.share or 0.0) for reason in seen.reasons)
+        return verdict._replace(score=seen.score, reasons=shares)
 
     def _alert(self, change: episodes.EpisodeChange, seen: Verdicts) -> EdgeAlert:
         unit = self._units[change.row]
@@ -148,7 +185,8 @@ class Detector:
             name: (array.dtype.str, array.shape, np.ascontiguousarray(array).tobytes())
             for name, array in self._state.items()
         }
-        return msgspec.msgpack.encode(_Saved(SLOTS_MARK, tuple(self._units), arrays))
+        others = self._saved_unknown | {name: unit.save() for name, unit in self._unknown.items()}
+        return msgspec.msgpack.encode(_Saved(SLOTS_MARK, tuple(self._units), arrays, others))
 
     def restore(self, saved: bytes) -> bool:
         """Go on where a detector stopped; False, and nothing changed, if another release wrote this."""
@@ -167,6 +205,7 @@ class Detector:
         self._state = state
         self._units = list(kept.units)
         self._rows = {unit: row for row, unit in enumerate(self._units)}
+        self._unknown, self._saved_unknown = {}, dict(kept.unknown)
         return True
 
 

@@ -181,7 +181,7 @@ class Snapshots:
 
 
 def _rows_a_chunk(table: Table) -> int:
-    row_bytes = sum(column[:1].nbytes for column in table.columns.values()) + 40
+    row_bytes = sum(column[:1].nbytes for column in table.columns.values()) + 40 + table.spec.extra_bytes
     return max(1, min(_CHUNK_ROWS_MAX, _CHUNK_BYTES // row_bytes))
 
 

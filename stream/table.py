@@ -23,10 +23,14 @@ _ROWS_FIRST = 16
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """How a table is made: fresh columns for so many rows, and the struct of its extras, if it has any."""
+    """How a table is made: fresh columns for so many rows, and the struct of its extras, if it has any.
+
+    `extra_bytes` is about the size of an extra where most rows have a large one, so that chunks of a snapshot stay small.
+    """
 
     new_columns: Callable[[int], Columns]
     extra: type[msgspec.Struct] | None = None
+    extra_bytes: int = 0
 
 
 @dataclass(slots=True)

@@ -199,7 +199,9 @@ class GenericUnit:
         full = len(rows) // stride
         ends = (np.arange(full) + 1) * stride - 1 - before  # place of the last row of each average among `values`
         self._pending = [row.copy() for row in rows[full * stride :]]
-        scored = score(model, state, _mean_of(rows[: full * stride].reshape(full, stride, -1)), measured_at_ms[ends])
+        scored = score(
+            model, state, _mean_of(rows[: full * stride].reshape(full, stride, values.shape[1])), measured_at_ms[ends]
+        )
         last_shares = np.zeros(values.shape[1], np.float32) if self._last_shares is None else self._last_shares
         which = np.searchsorted(ends, np.arange(n), side="right")  # 0: the verdict before these rows
         out.score[start:] = np.append(self._last_score, scored.score)[which]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.contracts import frame_pb2, topics
-from models.contracts.messages import AlertEvent, EdgeAlert, alert_id_for
+from models.contracts.messages import AlertEvent, EdgeAlert, WaitingCost, alert_id_for
 from models.hvac import episodes
+from models.hvac.costs import PENALTIES_FILE, CostSettings, size_point, waiting_cost
 from models.hvac.explain import explain_change
 from models.hvac.families import FAMILY
 from models.hvac.features import NEVER
@@ -36,7 +37,7 @@ def decide(state: State, step: Scored | EdgeAlerts, monitor: Monitor) -> Iterato
             if not wave.live and _is_open_live(state, wave, change):
                 continue
             header = wave.batch.headers[wave.at[places[change.index]]]
-            yield _output(_event(wave, header, verdicts, change, monitor.version))
+            yield _output(_event(wave, header, verdicts, change, monitor))
     yield from step.health
 
 
@@ -45,7 +46,7 @@ def _output(event: AlertEvent) -> Output:
 
 
 def _event(
-    wave: Wave, header: frame_pb2.Frame, verdicts: Verdicts, change: episodes.EpisodeChange, model_version: str
+    wave: Wave, header: frame_pb2.Frame, verdicts: Verdicts, change: episodes.EpisodeChange, monitor: Monitor
 ) -> AlertEvent:
     family = FAMILY[change.family]
     return AlertEvent(
@@ -67,8 +68,25 @@ def _event(
         fault_probabilities=fault_probabilities(verdicts, change.index),
         risks=risks(verdicts, change.index),
         hours_to_failure=number(verdicts.hours_to_failure[change.index]),
+        waiting=_waiting(verdicts, change, monitor.settings.costs),
         retrospective=not wave.live,
-        model_version=model_version,
+        model_version=monitor.version,
+    )
+
+
+def _waiting(verdicts: Verdicts, change: episodes.EpisodeChange, settings: CostSettings) -> WaitingCost | None:
+    """What a day of waiting costs while an episode is open; None where nothing was measured of such a fault."""
+    if change.transition == "cleared" or not PENALTIES_FILE.exists():
+        return None
+    kind, index = verdicts.kind, change.index
+    slot = kind.slot.get(size_point(kind.name))
+    return waiting_cost(
+        kind.name,
+        change.family,
+        float(verdicts.fault_probability[index, kind.family_slot[change.family]]),
+        float(verdicts.failure_probability[index, -1]),
+        float("nan") if slot is None else float(verdicts.means[index, slot]),
+        settings,
     )
 
 

@@ -18,6 +18,7 @@ from models.hvac.kinds import KINDS, Kind
 from models.hvac.monitor import HORIZONS_HOURS, Monitor, Verdicts, explain
 from stream.app import Output
 from stream.hvac.state import EdgeAlerts, Wave
+from stream.hvac.unknown import judge_unknown
 from stream.table import Rows, State
 
 _SHOWN_MIN = 0.05  # smaller probabilities are not sent
@@ -35,7 +36,10 @@ class Judged(NamedTuple):
 
 @dataclass(slots=True)
 class Scored:
-    """A wave with every minute that it closed, in time order, and the health of its units."""
+    """A wave with every minute that it closed, in time order, and the health of its units.
+
+    Of units of unknown type, which have no minutes, `health` holds their alert events too.
+    """
 
     wave: Wave
     judged: list[Judged] = field(default_factory=list)
@@ -44,13 +48,12 @@ class Scored:
 
 def score(state: State, step: Wave | EdgeAlerts, monitor: Monitor) -> Scored | EdgeAlerts:
     """Fold a wave's samples into minutes and judge each minute. What gateways decided needs no score."""
-    _ = state
     if isinstance(step, EdgeAlerts):
         return step
     wave, columns, batch = step, step.table.columns, step.batch
     kind = KINDS.get(batch.layout.equipment)
     if kind is None:
-        return Scored(wave)
+        return Scored(wave, health=list(judge_unknown(state, wave, monitor.version)))
     quality = None if batch.quality is None else batch.quality[wave.at]
     positions = positions_of(kind, batch.layout)
     values = gather(batch.values[wave.at], quality, positions)

@@ -3,6 +3,7 @@
     table     one row a unit
     live      the monitor's state and the unit's place in its chain of frames
     past      the monitor's state of historical frames: scored in silence, never mixed with live state
+    unknown   what units of types that we do not know have shown of themselves
 
 A batch becomes waves: the j-th frame of every unit in it, all units worked on together. Units whose frames come in order,
 nearly all of them, never leave numpy; the others go through `chain.py` one by one.
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,7 +29,7 @@ from stream.app import Batch
 from stream.hvac.chain import NO_CHAIN, Extra, Link, Released, UnitChain, chain_id
 from stream.table import Columns, Rows, State, Table, TableSpec
 
-LIVE, PAST = "live", "past"
+LIVE, PAST, UNKNOWN = "live", "past", "unknown"
 _NOT_DUE = np.iinfo(np.int64).max
 Ints = npt.NDArray[np.int64]
 
@@ -43,7 +45,17 @@ def live_columns(rows: int) -> Columns:
     }
 
 
-TABLES: dict[str, TableSpec] = {LIVE: TableSpec(live_columns, Extra), PAST: TableSpec(features.new_state)}
+class Learned(msgspec.Struct, frozen=True, array_like=True):
+    """What a unit of unknown type has shown, as `UnknownUnit.save` writes it."""
+
+    unit: bytes
+
+
+TABLES: dict[str, TableSpec] = {
+    LIVE: TableSpec(live_columns, Extra),
+    PAST: TableSpec(features.new_state),
+    UNKNOWN: TableSpec(lambda rows: {"last_measured_at_ms": np.full(rows, -1, dtype=np.int64)}, Learned, 100_000),
+}
 
 
 @dataclass(slots=True)
