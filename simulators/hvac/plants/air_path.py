@@ -72,7 +72,7 @@ class AirPath:
 
     def __init__(self, sizes: Sizes, hunting_phase: Floats) -> None:
         units = sizes.design_flow.size
-        self._s = sizes
+        self.sizes = sizes
         self._phase = hunting_phase
         self.damper, self.heating_valve, self.cooling_valve = np.zeros((3, units))
         self.frozen_seconds = np.zeros(units)
@@ -82,7 +82,7 @@ class AirPath:
         self, dt_seconds: float, task: Task, around: Around, condition: Condition, sensing: Sensing, water: Water
     ) -> Passage:
         """Settle the commands for `dt_seconds` and send the air through."""
-        s, sick = self._s, condition.severity
+        s, sick = self.sizes, condition.severity
         mass_flow = np.maximum(task.flow, 0.002 * s.design_flow) * (s.design_mass_flow / s.design_flow)
         back = coils.stream(task.returned_celsius, task.returned_humidity_ratio, mass_flow)
         rise = np.minimum(task.fan_heat_watts / back.rate, _FAN_RISE_KELVIN_MAX)
@@ -150,7 +150,7 @@ class AirPath:
         hold: Flags,
     ) -> Floats:
         """Command the damper; the share of outdoor air that comes of it."""
-        s, sick = self._s, condition.severity
+        s, sick = self.sizes, condition.severity
         seen_outdoor = around.outdoor_celsius + sensing.belief("outdoor_air_temperature")[0]
         limit = s.high_limit_celsius + np.where(self._free, 0.5, -0.5)
         self._free = s.has_economizer & (seen_outdoor < limit)
