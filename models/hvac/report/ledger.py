@@ -19,7 +19,8 @@ class Ledger:
     """Since the start, each of shape (U,).
 
     `downtime_hours`: out of service, because a part that stops the unit has failed or for planned work.
-    `late_hours`: some maintenance was due, and late. `jobs`: mended families, by whatever way they were found.
+    `late_hours`: maintenance was due, and late; each part that waits counts. `jobs`: mended families, by whatever way they
+    were found. `backlog_cost` alone is of this moment: what mending would cost that is due now and not done.
     """
 
     breakdowns: Floats
@@ -33,6 +34,7 @@ class Ledger:
     false_alerts: Floats
     fruitless: Floats  # trips that found nothing
     cost: Floats  # labour, trips and parts
+    backlog_cost: Floats
 
     @classmethod
     def empty(cls, units: int) -> Ledger:

@@ -2,7 +2,7 @@
 
     severity 1 ┤                      ╱     grows over two months, in each season
                │               ╱
-             0 ┼─────┬──┬──┬──┬──┬──┬──▶    one day in four is watched, as the monitor would live
+             0 ┼─────┬──┬──┬──┬──┬──┬──▶    one day in six is watched, as the monitor would live
            two days of learning
 
 The severity at which the right episode opens is kept; what opens in healthy units beside them is false.
@@ -11,7 +11,7 @@ The severity at which the right episode opens is kept; what opens in healthy uni
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ _YEAR_START_MS = 1_767_571_200_000  # Monday 5 January 2026, 00:00
 _SEASON_MS = 91 * _DAY_MS
 _LEARNING_HOURS = 48.0
 _GROWTH_DAYS = 56.0
-_WATCHED_EVERY_DAYS = 4
+_WATCHED_EVERY_DAYS = 6
 _HEALTHY_FRACTION = 0.2
 
 
@@ -44,9 +44,19 @@ class Watched(NamedTuple):
     healthy_unit_weeks: float
 
 
-def lessons(equipment: str, units: int = 84, seed: int = 61_000, seasons: int = 4) -> list[Lesson]:
-    """Fleets of one kind in which one family grows in each of most units; the others stay healthy."""
-    families = [family for family in FAMILIES_OF[equipment] if family not in _UNPLANTED]
+def lessons(
+    equipment: str, simulated: Sequence[str], units: int = 60, seed: int = 61_000, seasons: int = 4
+) -> list[Lesson]:
+    """Fleets of one kind in which one family grows in each of most units; the others stay healthy.
+
+    Args:
+        equipment: The kind.
+        simulated: Families that its plants can have; those of them that the monitor knows are planted in turn.
+        units: In each lesson.
+        seed: Of everything that is drawn.
+        seasons: One lesson each, 1 to 4.
+    """
+    families = [family for family in FAMILIES_OF[equipment] if family in simulated and family not in _UNPLANTED]
     healthy = round(_HEALTHY_FRACTION * units)
     out = []
     for season in range(seasons):
@@ -144,21 +154,26 @@ def summarize(watched: Sequence[Watched]) -> KindDetection:
 
 
 def measure(
-    plant: Plant, monitor: Monitor, equipment: Sequence[str], units: int = 84, seed: int = 61_000, seasons: int = 4
+    plant: Plant,
+    monitor: Monitor,
+    simulated: Mapping[str, Sequence[str]],
+    units: int = 60,
+    seed: int = 61_000,
+    seasons: int = 4,
 ) -> Detection:
     """Measure a monitor on simulated fleets of climates and units that no training has met.
 
     Args:
         plant: Plays a lesson.
         monitor: With its models and thresholds.
-        equipment: Kinds.
+        simulated: Families that plants can have, by kind; these kinds are measured.
         units: In each lesson; a fifth of them stay healthy.
         seed: Apart from those of training.
         seasons: Of the year, 1 to 4.
     """
     kinds = {
-        kind: summarize([watch(plant, monitor, lesson) for lesson in lessons(kind, units, seed, seasons)])
-        for kind in equipment
+        kind: summarize([watch(plant, monitor, lesson) for lesson in lessons(kind, families, units, seed, seasons)])
+        for kind, families in simulated.items()
     }
     measured = f"simulated fleets, climates and units unseen in training, {units} units in each of {seasons} seasons"
     return Detection(monitor.version, measured, kinds)

@@ -136,8 +136,11 @@ class Policy:
         self.ledger.downtime_hours += down * passed
         due = severity >= self._tasks.due_severity
         self._due_since = np.where(due, np.where(np.isnan(self._due_since), at_hours, self._due_since), np.nan)
-        late = (at_hours - self._due_since > 24 * self._settings.compliance.late_days).any(axis=0)
-        self.ledger.late_hours += late * passed
+        late = at_hours - self._due_since > 24 * self._settings.compliance.late_days
+        self.ledger.late_hours += late.sum(axis=0) * passed
+        tasks, cost = self._tasks, self._settings.cost
+        planned = tasks.work_hours * cost.labour_per_hour + cost.callout + tasks.parts_cost
+        self.ledger.backlog_cost = (due * planned).sum(axis=0)
 
     def _notice_breakdowns(self, at_hours: float, severity: Floats) -> None:
         """Units that have stopped: the fastest of what is ordered already and an emergency."""

@@ -38,7 +38,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "comfort_compliance", "Uncomfortable hours", "discomfort, fall", "uncomfortable_hours", "hours", True, 30.0
     ),
-    Measure("maintenance_compliance", "Hours with maintenance overdue", "overdue, fall", "late_hours", "hours", True),
+    Measure("maintenance_compliance", "Hours of maintenance overdue", "overdue, fall", "late_hours", "hours", True),
     Measure("cost", "Energy, maintenance and the product", "cost", "cost", "money"),
 )
 

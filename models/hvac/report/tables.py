@@ -40,6 +40,7 @@ _COUNTS = (
     ("false_alerts", "False alerts"),
     ("fruitless", "Trips that found nothing"),
 )
+_BACKLOG = "Repairs due and not done at the end, money"
 
 
 def policy_lines(studies: Sequence[Study], settings: ReportSettings) -> list[Line]:
@@ -69,7 +70,8 @@ def policy_lines(studies: Sequence[Study], settings: ReportSettings) -> list[Lin
     for count, title in _COUNTS:
         parts = {name: _mean([study.outcomes[name].counts[count] for study in studies], years) for name in POLICIES}
         lines.append(Line(title, {name: _number(value) for name, value in parts.items()}, {}))
-    return lines
+    left = {name: _mean([study.outcomes[name].counts["backlog_cost"] for study in studies], 1.0) for name in POLICIES}
+    return [*lines, Line(_BACKLOG, {name: _number(value) for name, value in left.items()}, {})]
 
 
 def sensitivity_rows(studies: Sequence[Study]) -> list[SensitivityRow]:

@@ -32,7 +32,7 @@ def totals(units: int, rows: int = 1, **more: list[float]) -> dict[str, Floats]:
         "false_alerts",
         "cost",
     )
-    table = {name: np.zeros((rows, units)) for name in (*names, "fruitless", "planned_hours")}
+    table = {name: np.zeros((rows, units)) for name in (*names, "fruitless", "planned_hours", "backlog_cost")}
     return table | {name: np.tile(np.array(values), (rows, 1)) for name, values in more.items()}
 
 

@@ -89,6 +89,13 @@ def test_reactive_maintenance_does_not_see_a_wrong_schedule() -> None:
     assert play(policy, 2000, severity(schedule_wrong=0.8)) == {}
     # Due from its beginning (hour 1), late after 30 days.
     assert policy.ledger.late_hours.tolist() == [2000 - 1 - 720, 0]
+    assert policy.ledger.backlog_cost.tolist() == [125 + 150, 0]
+
+
+def test_each_part_that_waits_is_late_by_itself() -> None:
+    policy = make("reactive")
+    play(policy, 1000, severity(schedule_wrong=0.8, fan_belt_worn=0.6, filter_fouled=0.4))
+    assert policy.ledger.late_hours.tolist() == [2 * (1000 - 1 - 720), 0]  # a filter at 0.4 is not yet due
 
 
 def test_people_complain_once_and_the_mechanic_finds_the_cause() -> None:
