@@ -372,6 +372,54 @@ def report(
     )
 
 
+rules_app = App(name="rules", help="The rules that judge units: what they say, and what they find in recorded data.")
+app.command(rules_app)
+
+
+@rules_app.command(name="list")
+def list_rules(
+    *,
+    equipment: str = "",
+    settings: Path | None = None,
+    json: str = "",
+    markdown: Path | None = None,
+) -> int:
+    """List the rules: equation, points, thresholds and source of each.
+
+    Args:
+        equipment: Of one kind only: ahu, rtu, heat_pump, chiller, boiler, fan_coil or vav_box.
+        settings: TOML as monitor.sample.toml has it, to show other thresholds than the defaults.
+        json: File for the same as JSON; - for standard output.
+        markdown: File for the same as a document.
+    """
+    from models.hvac.ruletest import list_command
+
+    return list_command(equipment, settings, json, markdown)
+
+
+@rules_app.command(name="test")
+def try_rules(
+    path: Path,
+    *,
+    map_file: Annotated[Path | None, Parameter(name="--map")] = None,
+    rule: tuple[str, ...] = (),
+    settings: Path | None = None,
+    json: str = "",
+) -> int:
+    """Try rules on recorded data: a file with a map, or a tree of cases that say what must come out.
+
+    Args:
+        path: CSV or Parquet, gzipped or not; or a folder with cases (history_wide.csv, columns.csv, expected.json).
+        map_file: TOML that says which column is which point, in which unit; for a file.
+        rule: Try this one only; may be given several times.
+        settings: TOML as monitor.sample.toml has it, to try other thresholds on a file.
+        json: File for the outcome; - for standard output.
+    """
+    from models.hvac.ruletest import test_command
+
+    return test_command(path, map_file, rule, settings, json)
+
+
 @app.command
 def points() -> int:
     """List the points that we understand, with their units, plausible ranges and shop-floor names."""

@@ -7,13 +7,19 @@ value well below 0 where the other half of a condition is not met: the rule was 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from models.hvac.facts import Facts
-from models.hvac.points import Bools, Floats
+from models.hvac.points import Bools, Floats, Rows
+from models.hvac.rules_settings import PlantRules
 from models.hvac.settings import RuleSettings
+
+if TYPE_CHECKING:
+    from models.hvac.kinds import Kind
 
 _NOT_MET = np.float32(-1)
 _NAN = np.float32(np.nan)
@@ -29,10 +35,14 @@ def when(known: Bools, value: npt.ArrayLike) -> Floats:
     return np.where(known, value, _NAN)
 
 
+@lru_cache(maxsize=256)
+def _slots(kind: Kind, points: tuple[str, ...]) -> Rows:
+    return np.array([kind.slot[point] for point in points if point in kind.slot], dtype=np.intp)
+
+
 def _told(f: Facts, points: tuple[str, ...]) -> Bools:
     """Whether any of these points is read, shape (m,)."""
-    slots = [f.kind.slot[point] for point in points if point in f.kind.slot]
-    told: Bools = np.any(~np.isnan(f.now[:, slots]), axis=1)
+    told: Bools = np.any(~np.isnan(f.now[:, _slots(f.kind, points)]), axis=1)
     return told
 
 
@@ -51,18 +61,17 @@ MECHANICAL_PROOF: tuple[str, ...] = (
 FLOW_PROOF: tuple[str, ...] = ("zone_air_flow", "supply_fan_status", "supply_fan_speed_command")
 
 
+@lru_cache(maxsize=256)
+def _least(kind: Kind, points: tuple[str, ...], s: PlantRules) -> Floats:
+    """Above which each of the points that the kind has says on, shape (k,)."""
+    least = {"_power": s.power_on_watts, "_current": s.current_on_amperes}
+    there = [point for point in points if point in kind.slot]
+    return np.array([least.get(point[point.rfind("_") :], 0.05) for point in there], dtype=np.float32)
+
+
 def proven(f: Facts, points: tuple[str, ...], s: RuleSettings) -> Bools:
     """Whether any of these points says that the machine is on, shape (m,)."""
-    on = np.zeros(len(f.rows), dtype=bool)
-    for point in points:
-        slot = f.kind.slot.get(point)
-        if slot is not None:
-            least = 0.05
-            if point.endswith("_power"):
-                least = s.plant.power_on_watts
-            elif point.endswith("_current"):
-                least = s.plant.current_on_amperes
-            on |= f.now[:, slot] > least
+    on: Bools = np.any(f.now[:, _slots(f.kind, points)] > _least(f.kind, points, s.plant), axis=1)
     return on
 
 

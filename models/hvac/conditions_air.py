@@ -12,7 +12,7 @@ from models.hvac.conditions import only
 from models.hvac.facts import Facts
 from models.hvac.points import Bools, Floats
 from models.hvac.settings import RuleSettings
-from models.hvac.windows import FREE_COOLING, MIXED_COOLING, command
+from models.hvac.windows import FREE_COOLING, MIXED_COOLING
 
 
 def _sat(f: Facts) -> Floats:
@@ -44,11 +44,11 @@ def _fan_speed(f: Facts) -> Floats:
 
 
 def _cooling(f: Facts) -> Floats:
-    return command(f, "cooling")
+    return f.windows.cooling
 
 
 def _heating(f: Facts) -> Floats:
-    return command(f, "heating")
+    return f.windows.heating
 
 
 def _duct(f: Facts) -> Floats:
@@ -221,7 +221,9 @@ def outdoor_fraction_low(f: Facts, s: RuleSettings) -> Floats:
 
 def damper_leaks(f: Facts, s: RuleSettings) -> Floats:
     closed = _damper(f) <= s.air.damper_minimum_fraction + 1e-6
-    return only(closed, s.air.damper_leak_celsius - np.abs(_mat(f) - _oat(f)))
+    # Where return and outdoor air are alike, mixed air is like both, whatever the damper does.
+    alike = np.abs(_rat(f) - _oat(f)) < s.air.outdoor_return_split_celsius  # False where return air is not told
+    return only(closed & ~alike, s.air.damper_leak_celsius - np.abs(_mat(f) - _oat(f)))
 
 
 def cooling_valve_leaks(f: Facts, s: RuleSettings) -> Floats:

@@ -9,7 +9,6 @@ from models.hvac.conditions_weather import web_dew_point
 from models.hvac.facts import Facts
 from models.hvac.points import Bools, Floats
 from models.hvac.settings import RuleSettings
-from models.hvac.windows import command
 
 # Proof of mechanical cooling in an air handler: a chilled water valve alone is a demand, not a machine.
 _DIRECT_EXPANSION = ("compressor_status", "dx_cooling_command")
@@ -39,7 +38,7 @@ def _band(f: Facts, low_celsius: float, high_celsius: float, dew_point_celsius: 
 def not_integrated(f: Facts, s: RuleSettings) -> Floats:
     e = s.economizer
     suits, told = _band(f, e.integrated_low_celsius, e.integrated_high_celsius, e.integrated_dew_point_celsius)
-    cooling = command(f, "cooling") > s.air.cooling_on_fraction
+    cooling = f.windows.cooling > s.air.cooling_on_fraction
     return when(told, only(suits & cooling, np.float32(e.integrated_damper_fraction) - _damper(f)))
 
 
@@ -52,7 +51,7 @@ def outdoor_fraction_low(f: Facts, s: RuleSettings) -> Floats:
 
 def preheat_too_warm(f: Facts, s: RuleSettings) -> Floats:
     outdoor, setpoint = f.of("outdoor_air_temperature"), f.of("supply_air_temperature_setpoint")
-    heating = command(f, "heating") > s.air.heating_on_fraction
+    heating = f.windows.heating > s.air.heating_on_fraction
     target = np.maximum(outdoor, setpoint)
     over = f.of("preheat_leaving_air_temperature") - target - s.economizer.preheat_error_celsius
     return only(heating, over)
@@ -67,7 +66,7 @@ def open_when_freezing(f: Facts, s: RuleSettings) -> Floats:
 def not_economizing(f: Facts, s: RuleSettings) -> Floats:
     e = s.economizer
     suits, told = _band(f, e.free_low_celsius, e.free_high_celsius, e.free_dew_point_celsius)
-    demand = (command(f, "cooling") > s.air.cooling_on_fraction) | proven(f, _DIRECT_EXPANSION, s)
+    demand = (f.windows.cooling > s.air.cooling_on_fraction) | proven(f, _DIRECT_EXPANSION, s)
     return when(told, only(suits & demand, np.float32(e.free_damper_fraction) - _damper(f)))
 
 

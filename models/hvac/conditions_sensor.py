@@ -13,9 +13,8 @@ from models.hvac.conditions import when
 from models.hvac.facts import Facts
 from models.hvac.points import Floats
 from models.hvac.rules_settings import SensorRules
-from models.hvac.sensor_limits import FLOW, HUMIDITY, OTHER, PRESSURE, TEMPERATURE
 from models.hvac.settings import RuleSettings
-from models.hvac.windows import ANY_SENSOR, OUTDOOR, watched
+from models.hvac.windows import ANY_SENSOR, OUTDOOR, tuned, watched
 
 _NOTHING = np.float32(-np.inf)
 
@@ -26,20 +25,11 @@ def _worst(values: Floats) -> Floats:
     return np.where(largest == _NOTHING, np.float32(np.nan), largest)
 
 
-def _by_quantity(temperature: float, humidity: float, pressure: float) -> Floats:
-    scales = np.ones(5, dtype=np.float32)
-    scales[[TEMPERATURE, HUMIDITY, PRESSURE]] = temperature, humidity, pressure
-    return scales
-
-
 def _outside_range(f: Facts, s: SensorRules) -> Floats:
-    """How far beyond its range, as a share of it, (m, P). A scale widens the range about its middle."""
-    limits = watched(f.kind.points).sensors
-    scale = _by_quantity(s.range_scale_temperature, s.range_scale_humidity, s.range_scale_pressure)[limits.quantity]
-    half = (limits.high - limits.low) / 2
-    middle = (limits.high + limits.low) / 2
-    beyond = (np.abs(f.now - middle) - half * scale) / (2 * half)
-    return beyond.astype(np.float32)
+    """How far beyond its range, as a share of it, (m, P)."""
+    limits = tuned(f.kind.points, s)
+    beyond: Floats = (np.abs(f.now - limits.middle) - limits.half) / (2 * limits.half)
+    return beyond
 
 
 def out_of_range(f: Facts, s: RuleSettings) -> Floats:
@@ -67,16 +57,8 @@ def stale(f: Facts, s: RuleSettings) -> Floats:
 
 def _too_fast(f: Facts, s: SensorRules) -> Floats:
     """Sustained change over what the quantity allows, less 1, (m, P)."""
-    limits = watched(f.kind.points).sensors
-    # Quantities without a limit of their own: their whole span (flows: the design flow) within the window.
-    per_hour = 60 / max(s.rate_minutes, 1)
-    own = np.full(5, np.nan, dtype=np.float32)
-    own[FLOW] = s.design_flow_cubic_meters_per_second * per_hour or np.nan
-    own[[PRESSURE, OTHER]] = s.span * per_hour or np.nan
-    limit = np.where(np.isnan(limits.rate), own[limits.quantity], limits.rate)
-    limit = np.where(limits.sensor, limit, np.float32(np.nan))
-    allowed = limit * np.where(f.windows.transition, np.float32(3), np.float32(1))[:, None]
-    over: Floats = f.windows.rate / allowed - 1
+    allowed = np.where(f.windows.transition, np.float32(3), np.float32(1))[:, None]
+    over: Floats = f.windows.rate / (tuned(f.kind.points, s).rate * allowed) - 1
     return over
 
 

@@ -12,7 +12,7 @@ _MAGNUS_FACTOR, _MAGNUS_CELSIUS = 17.625, 243.04
 
 
 def dew_point_celsius(air_celsius: Floats, relative_humidity_fraction: Floats) -> Floats:
-    """Temperature at which this air becomes saturated, by Magnus' formula: within 0.2 K of ASHRAE's from -20 to 50.
+    """Temperature at which this air becomes saturated, by Magnus' formula: within 0.2 K of ASHRAE's above freezing.
 
     Args:
         air_celsius: Dry bulb, any shape.

@@ -94,7 +94,10 @@ class Kind:
         weighty = [(slot, self.rules[slot]) for slot in evidence if self.rules[slot].weight]
         put(self, "weights", tuple((slot, self.family_slot[rule.families[0]], rule.weight) for slot, rule in weighty))
         put(self, "needs_count", np.ascontiguousarray(needs.T).astype(np.float32))
-        put(self, "speaks_for_count", speaks_for.astype(np.float32))
+        # Of the model's families only its own evidence says whether they could have shown.
+        counted = speaks_for.copy()
+        counted[[slot for slot in range(len(self.rules)) if slot not in evidence], : self.modelled] = False
+        put(self, "speaks_for_count", counted.astype(np.float32))
         put(self, "evidence_speaks_for", speaks_for[evidence, : self.modelled].astype(np.float32))
 
     def _leads(self) -> tuple[tuple[int, Rows], ...]:

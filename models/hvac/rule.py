@@ -58,6 +58,7 @@ class Rule(NamedTuple):
         thresholds: Parameters of the catalogue.
         settings: Those that it reads, named from [rules] on.
         catalogue: Whether its condition and thresholds are the catalogue's.
+        sweep: What it looks at instead of points of its own.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Rule(NamedTuple):
     thresholds: tuple[Threshold, ...] = ()
     settings: tuple[str, ...] = ()
     catalogue: bool = False
+    sweep: str = ""
 
 
 # By unit: below the resolution of any sensor, above what float32 and settings of four digits lose.
@@ -107,6 +109,7 @@ def catalogue_rule(
     slack: float | None = None,
     source: str = "open-fdd catalogue",
     thresholds: tuple[Threshold, ...] = (),
+    sweep: str = "",
 ) -> Rule:
     """A row of the catalogue, its settings taken from its thresholds."""
     return Rule(
@@ -128,4 +131,5 @@ def catalogue_rule(
         thresholds=thresholds,
         settings=tuple(dict.fromkeys(name for one in thresholds for name in one.settings)),
         catalogue=True,
+        sweep=sweep,
     )

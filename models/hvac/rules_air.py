@@ -279,15 +279,16 @@ AIR_RULES: tuple[Rule, ...] = (
         ),
     ),
     catalogue_rule(
-        "DMP-1", "Outdoor air damper leaks", "|MAT - OAT| < e while the damper is closed",
+        "DMP-1", "Outdoor air damper leaks", "|MAT - OAT| < e while the damper is closed and OAT is not RAT",
         (_MAT, _OAD, _OAT), air.damper_leaks, confirm=900, gate="fan_if_told", equipment=_AIR,
-        families=("damper_leaking",),
+        optional=(_RAT,), families=("damper_leaking",),
         thresholds=(_one("leak_delta", "air.damper_leak_celsius"),),
     ),
     catalogue_rule(
         "VLV-1", "Cooling valve leaks", "SAT < SATSP - e or SAT < MAT - e while the valve is closed",
         (_CV, _SAT, _SATSP), air.cooling_valve_leaks, confirm=900, gate="fan_if_told",
-        optional=(_MAT, _STATUS, _FAN), families=("cooling_valve_leaking",),
+        # Cold mixed air alone brings supply air below its setpoint: shown, never an alert.
+        optional=(_MAT, _STATUS, _FAN),
         thresholds=(
             _one("sat_err", "air.valve_leak_setpoint_celsius"),
             _one("mat_leak_delta", "air.valve_leak_mixed_celsius"),

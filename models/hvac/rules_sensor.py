@@ -15,7 +15,8 @@ def _one(parameter: str, setting: str, unit: str = "as it is") -> Threshold:
 SENSOR_RULES: tuple[Rule, ...] = (
     catalogue_rule(
         "SV-RANGE", "Sensor reads what cannot be", "worst sensor outside its range, as a share of the range",
-        (), sensor.out_of_range, confirm=300, unit="fraction", equipment=_ANY, families=("sensor_fault",),
+        (), sensor.out_of_range, sweep="every sensor of the unit",
+        confirm=300, unit="fraction", equipment=_ANY, families=("sensor_fault",),
         thresholds=(
             _one("range_scale_temperature", "range_scale_temperature"),
             _one("range_scale_humidity", "range_scale_humidity"),
@@ -24,12 +25,15 @@ SENSOR_RULES: tuple[Rule, ...] = (
     ),
     catalogue_rule(
         "SV-FLATLINE", "Sensor does not move", "a temperature or humidity within its tolerance for the whole window",
-        (), sensor.flat_line, confirm=300, unit="hours", equipment=_ANY, families=("sensor_fault",), inclusive=True,
-        thresholds=(_one("flatline_tol", "flatline_celsius", "degF difference"), _one("flatline_hours", "flatline_hours")),
+        (), sensor.flat_line, sweep="every temperature and humidity of the unit",
+        confirm=300, unit="hours", equipment=_ANY, families=("sensor_fault",), inclusive=True,
+        thresholds=(_one("flatline_tol", "flatline_celsius", "degF difference"),
+            _one("flatline_hours", "flatline_hours")),
     ),
     catalogue_rule(
         "SV-SPIKE", "Sensor jumps", "worst step from one reading to the next > limit of its kind",
-        (), sensor.jumps, confirm=300, unit="fraction", equipment=_ANY, families=("sensor_fault",),
+        (), sensor.jumps, sweep="every sensor of the unit",
+        confirm=300, unit="fraction", equipment=_ANY, families=("sensor_fault",),
         thresholds=(
             _one("spike_scale", "spike_scale"), _one("spike_scale_temperature", "spike_scale_temperature"),
             _one("spike_scale_humidity", "spike_scale_humidity"), _one("spike_scale_pressure", "spike_scale_pressure"),
@@ -37,12 +41,14 @@ SENSOR_RULES: tuple[Rule, ...] = (
     ),
     catalogue_rule(
         "SV-STALE", "No fresh readings", "no temperature or humidity has changed at all for the whole window",
-        (), sensor.stale, confirm=300, unit="hours", equipment=_ANY, families=("sensor_fault",), inclusive=True,
+        (), sensor.stale, sweep="every temperature and humidity of the unit",
+        confirm=300, unit="hours", equipment=_ANY, families=("sensor_fault",), inclusive=True,
         thresholds=(_one("stale_hours", "stale_hours"),),
     ),
     catalogue_rule(
         "SV-RATE", "Sensor changes faster than can be", "worst lasting change an hour > limit of its kind",
-        (), sensor.changes_too_fast, confirm=600, unit="fraction", equipment=_ANY, families=("sensor_fault",),
+        (), sensor.changes_too_fast, sweep="every sensor of the unit",
+        confirm=600, unit="fraction", equipment=_ANY, families=("sensor_fault",),
         thresholds=(
             _one("persistence_min", "rate_minutes"), _one("transition_window_min", "transition_minutes"),
             _one("max_gap_hours", "rate_gap_hours"), _one("design_flow", "design_flow_cubic_meters_per_second", "cfm"),
@@ -51,7 +57,8 @@ SENSOR_RULES: tuple[Rule, ...] = (
     ),
     catalogue_rule(
         "PID-HUNT-1", "Control output hunts", "within an hour: travel, span, cycles and reversals all beyond their limits",
-        (), sensor.output_hunts, confirm=300, unit="fraction", equipment=_ANY, inclusive=True,
+        (), sensor.output_hunts, sweep="every control output of the unit",
+        confirm=300, unit="fraction", equipment=_ANY, inclusive=True,
         families=("control_hunting",),
         thresholds=(
             _one("change_deadband_pct", "hunting_deadband_fraction", "percent"),

@@ -25,7 +25,7 @@ from models.contracts.points import POINTS
 from models.hvac.facts import Facts
 from models.hvac.points import Bools, Floats, Ints, State
 from models.hvac.rules_settings import SensorRules
-from models.hvac.sensor_limits import HUMIDITY, PRESSURE, TEMPERATURE, SensorColumns, sensor_columns
+from models.hvac.sensor_limits import FLOW, HUMIDITY, OTHER, PRESSURE, TEMPERATURE, SensorColumns, sensor_columns
 from models.hvac.settings import RuleSettings
 
 BUCKETS, BUCKET_MS = 12, 300_000
@@ -35,10 +35,12 @@ OUTPUTS_MAX = 8
 JUMP_MS = 300_000
 MINUTE_MS = 60_000
 NEVER = -1
+_HEATING, _COOLING = ("heating_valve_command", "heating_command"), ("cooling_valve_command", "dx_cooling_command")
 _MINUTES, _MODE_CHANGES, _FLOW_MINUTES, _FLOW, _FLOW_SQUARE, _TRAVEL = range(6)
 _REVERSALS = _TRAVEL + OUTPUTS_MAX
 SUMS = _REVERSALS + OUTPUTS_MAX
 ANY_SENSOR, OUTDOOR = range(2)
+_NO_JUMP = np.float32(-1)
 OFF, HEATING, FREE_COOLING, MIXED_COOLING, MECHANICAL_COOLING, IDLE = range(6)
 
 # Name: dtype, shape behind the row axis, value of a row never seen. Part of every snapshot: append only.
@@ -84,6 +86,8 @@ class Watched(NamedTuple):
 class Windows:
     """What the windows amount to now, of m units; P columns of points, C control outputs. NaN: cannot be told."""
 
+    heating: Floats  # (m,), share of full heating that is asked for, by valve or else by stage
+    cooling: Floats  # (m,)
     mode: Ints  # (m,)
     mode_seconds: Ints  # (m,), since the operating mode changed
     mode_changes: Floats  # (m,), into a mode within the last hour
@@ -105,6 +109,16 @@ class Windows:
     seen_hours: Floats  # (m,)
 
 
+class Tuned(NamedTuple):
+    """Limits of a kind's sensors under some settings, shape (P,) each; NaN where there is none."""
+
+    jump: Floats
+    flat: Floats  # tolerance of a flat line
+    middle: Floats  # of the range
+    half: Floats
+    rate: Floats  # an hour
+
+
 @lru_cache(maxsize=32)
 def watched(points: tuple[str, ...]) -> Watched:
     """Columns to watch in arrays with these points in their first columns."""
@@ -113,17 +127,54 @@ def watched(points: tuple[str, ...]) -> Watched:
     return Watched(sensor_columns(points, POINTS_MAX), np.array(outputs[:OUTPUTS_MAX], dtype=np.intp), outdoor)
 
 
+def _by_quantity(**scales: float) -> Floats:
+    found = np.ones(5, dtype=np.float32)
+    for quantity, scale in scales.items():
+        found[{"temperature": TEMPERATURE, "humidity": HUMIDITY, "pressure": PRESSURE}[quantity]] = scale
+    return found
+
+
+@lru_cache(maxsize=64)
+def tuned(points: tuple[str, ...], s: SensorRules) -> Tuned:
+    """The limits of a kind's sensors as the settings scale them. A scale widens a range about its middle."""
+    limits = watched(points).sensors
+    jumps = _by_quantity(
+        temperature=s.spike_scale_temperature, humidity=s.spike_scale_humidity, pressure=s.spike_scale_pressure
+    )
+    ranges = _by_quantity(
+        temperature=s.range_scale_temperature, humidity=s.range_scale_humidity, pressure=s.range_scale_pressure
+    )
+    # A thousandth of relative humidity: what 0.1 is to a sensor that counts in percent.
+    flat = np.where(limits.quantity == HUMIDITY, 0.001, s.flatline_celsius).astype(np.float32)
+    # Quantities without a limit of their own: their whole span (flows: the design flow) within the window.
+    an_hour = 60 / max(s.rate_minutes, 1)
+    own = np.full(5, np.nan, dtype=np.float32)
+    own[FLOW] = s.design_flow_cubic_meters_per_second * an_hour or np.nan
+    own[[PRESSURE, OTHER]] = s.span * an_hour or np.nan
+    rate = np.where(np.isnan(limits.rate), own[limits.quantity], limits.rate)
+    return Tuned(
+        jump=limits.jump * jumps[limits.quantity] * np.float32(s.spike_scale),
+        flat=flat,
+        middle=((limits.high + limits.low) / 2).astype(np.float32),
+        half=((limits.high - limits.low) / 2 * ranges[limits.quantity]).astype(np.float32),
+        rate=np.where(limits.sensor, rate, np.float32(np.nan)),
+    )
+
+
 def follow(state: State, facts: Facts, settings: RuleSettings) -> Windows:
     """Take this minute of each unit into its windows, and say what they amount to. Works on `state`."""
     columns = watched(facts.kind.points)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mode, mode_seconds, entered = _modes(state, facts, settings)
+        heating, cooling = _asked(facts, *_HEATING), _asked(facts, *_COOLING)
+        mode, mode_seconds, entered = _modes(state, facts, heating, cooling, settings)
         jump, jump_column = _jumps(state, facts, columns, settings.sensor)
         steady, stale = _flat(state, facts, columns, settings.sensor)
         rate, transition = _rates(state, facts, settings.sensor)
         hour = _hour(state, facts, columns, entered, settings.sensor)
         on, seen = _days(state, facts, settings)
         return Windows(
+            heating=heating,
+            cooling=cooling,
             mode=mode,
             mode_seconds=mode_seconds,
             mode_changes=hour.sums[:, _MODE_CHANGES],
@@ -146,24 +197,22 @@ def follow(state: State, facts: Facts, settings: RuleSettings) -> Windows:
         )
 
 
-def command(facts: Facts, what: str) -> Floats:
+def _asked(facts: Facts, valve: str, stage: str) -> Floats:
     """Share of full heating or cooling that is asked for, by valve or else by stage, shape (m,)."""
-    valve, stage = ("heating_valve_command", "heating_command")
-    if what == "cooling":
-        valve, stage = ("cooling_valve_command", "dx_cooling_command")
     if stage not in facts.kind.slot:
         return facts.of(valve)
     if valve not in facts.kind.slot:
         return facts.of(stage)
-    asked: Floats = np.where(facts.known(valve), facts.of(valve), facts.of(stage))
-    return asked
+    return np.where(facts.known(valve), facts.of(valve), facts.of(stage))
 
 
-def _modes(state: State, facts: Facts, settings: RuleSettings) -> tuple[Ints, Ints, Bools]:
+def _modes(
+    state: State, facts: Facts, asked_heating: Floats, asked_cooling: Floats, settings: RuleSettings
+) -> tuple[Ints, Ints, Bools]:
     """Operating mode as Guideline 36 tells it from commands, for how long, and whether it was just entered."""
     rows, air = facts.rows, settings.air
-    heating = command(facts, "heating") > air.heating_on_fraction
-    cooling = command(facts, "cooling") > air.cooling_on_fraction
+    heating = asked_heating > air.heating_on_fraction
+    cooling = asked_cooling > air.cooling_on_fraction
     outdoor = facts.of("outdoor_air_damper_command") > air.damper_minimum_fraction
     mode = np.where(
         cooling,
@@ -184,15 +233,14 @@ def _modes(state: State, facts: Facts, settings: RuleSettings) -> tuple[Ints, In
 
 def _jumps(state: State, facts: Facts, columns: Watched, settings: SensorRules) -> tuple[Floats, Ints]:
     """The worst jump of the last minutes as a multiple of its limit, and outdoor air's in kelvin; which sensor it was."""
-    rows, limits = facts.rows, columns.sensors
+    rows = facts.rows
     step = np.abs(facts.now - state["sensor_last"][rows])
     step[facts.broken] = np.nan
-    multiple = step / (limits.jump * _jump_scale(settings)[limits.quantity])
-    multiple = np.where(np.isnan(multiple), np.float32(-1), multiple)
+    multiple = np.fmax(step / tuned(facts.kind.points, settings).jump, _NO_JUMP)
     worst = multiple.argmax(axis=1)
     place = np.arange(len(rows))
     outdoor = step[:, columns.outdoor] if columns.outdoor >= 0 else np.full(len(rows), np.nan, np.float32)
-    fresh = np.stack([multiple[place, worst], np.nan_to_num(outdoor, nan=-1)], axis=1)
+    fresh = np.stack([multiple[place, worst], np.fmax(outdoor, _NO_JUMP)], axis=1)
     held, at = state["jump"][rows], state["jump_at_ms"][rows]
     now_ms = facts.at_ms[:, None]
     # A later jump that is as far over is a new one; a small one does not hide a large one that is still looked at.
@@ -205,24 +253,11 @@ def _jumps(state: State, facts: Facts, columns: Watched, settings: SensorRules) 
     return np.where(jump < 0, np.float32(np.nan), jump), column
 
 
-def _jump_scale(settings: SensorRules) -> Floats:
-    scales = np.ones(5, dtype=np.float32)
-    scales[[TEMPERATURE, HUMIDITY, PRESSURE]] = (
-        settings.spike_scale_temperature,
-        settings.spike_scale_humidity,
-        settings.spike_scale_pressure,
-    )
-    return scales * np.float32(settings.spike_scale)
-
-
 def _flat(state: State, facts: Facts, columns: Watched, settings: SensorRules) -> tuple[Floats, Floats]:
     """Hours for which each lively sensor has kept within its tolerance, and for which none has changed at all."""
     rows, now, lively = facts.rows, facts.now, columns.sensors.lively
     low, high = np.fmin(state["sensor_low"][rows], now), np.fmax(state["sensor_high"][rows], now)
-    moved = ~(high - low <= np.float32(settings.flatline_celsius)) | facts.broken[:, None]
-    humid = columns.sensors.quantity == HUMIDITY
-    # A thousandth of relative humidity: what 0.1 is to a sensor that counts in percent.
-    moved = np.where(humid, ~(high - low <= np.float32(0.001)) | facts.broken[:, None], moved)
+    moved = ~(high - low <= tuned(facts.kind.points, settings).flat) | facts.broken[:, None]
     lost = np.isnan(now)
     minute = (facts.at_ms // MINUTE_MS)[:, None]
     since = state["sensor_steady_minute"][rows]
@@ -302,7 +337,7 @@ def _hour(state: State, facts: Facts, columns: Watched, entered: Bools, settings
     minutes = np.where(facts.broken, np.float32(1), np.minimum(facts.elapsed_minutes, np.float32(5)))
     add = np.zeros((m, SUMS), dtype=np.float32)
     add[:, _MINUTES], add[:, _MODE_CHANGES] = minutes, entered
-    flow = facts.of("zone_air_flow")
+    flow = facts.last("zone_air_flow")
     there = ~np.isnan(flow)
     add[:, _FLOW_MINUTES] = there * minutes
     add[:, _FLOW] = np.where(there, flow, 0) * minutes
@@ -345,15 +380,21 @@ _PROOFS: tuple[tuple[str, float], ...] = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=32)
+def _proofs(points: tuple[str, ...]) -> tuple[npt.NDArray[np.intp], Floats]:
+    there = [(points.index(point), least) for point, least in _PROOFS if point in points]
+    return np.array([one[0] for one in there], dtype=np.intp), np.array([one[1] for one in there], dtype=np.float32)
+
+
 def proven_on(facts: Facts) -> Floats:
     """1 where the surest point that is read says on, 0 where it says off, NaN where none is read, shape (m,)."""
-    on = np.full(len(facts.rows), np.nan, dtype=np.float32)
-    for point, least in reversed(_PROOFS):
-        column = facts.kind.slot.get(point, -1)
-        if column >= 0:
-            value = facts.now[:, column]
-            on = np.where(np.isnan(value), on, value > least)
-    return on.astype(np.float32)
+    slots, least = _proofs(facts.kind.points)
+    values = facts.now[:, slots]
+    known = ~np.isnan(values)
+    place = np.arange(len(values))
+    surest = known.argmax(axis=1)
+    on = values[place, surest] > least[surest]
+    return np.where(known[place, surest], on, np.float32(np.nan))
 
 
 def _days(state: State, facts: Facts, settings: RuleSettings) -> tuple[Floats, Floats]:
@@ -370,12 +411,11 @@ def _days(state: State, facts: Facts, settings: RuleSettings) -> tuple[Floats, F
     minutes = np.where(facts.broken, np.float32(1), np.minimum(facts.elapsed_minutes, limit))
     minutes = np.where(np.isnan(on), np.float32(0), minutes)
     state["day_seen_minutes"][rows, slot] += minutes
-    state["day_on_minutes"][rows, slot] += np.nan_to_num(on) * minutes
+    state["day_on_minutes"][rows, slot] += np.where(on > 0, minutes, np.float32(0))
     age = day[:, None] - state["day_number"][rows]
     within = (age >= 0) & (age < DAYS)
-    seen, running = np.zeros(len(rows), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
-    for one in range(DAYS):
-        seen += np.where(within[:, one], state["day_seen_minutes"][rows, one], np.float32(0))
-        running += np.where(within[:, one], state["day_on_minutes"][rows, one], np.float32(0))
-    share = running / np.where(seen > 0, seen, np.float32(np.nan))
-    return np.where(np.isnan(on), np.float32(np.nan), share), seen / np.float32(60)
+    # Running sums add in one order, whatever the shape.
+    seen = np.cumsum(np.where(within, state["day_seen_minutes"][rows], np.float32(0)), axis=1)[:, -1]
+    running = np.cumsum(np.where(within, state["day_on_minutes"][rows], np.float32(0)), axis=1)[:, -1]
+    share = (running / np.where(seen > 0, seen, np.float32(np.nan))).astype(np.float32)
+    return np.where(np.isnan(on), np.float32(np.nan), share), (seen / np.float32(60)).astype(np.float32)
