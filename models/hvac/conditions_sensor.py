@@ -1,6 +1,6 @@
 """The catalogue's conditions on sensors and control outputs of any equipment: the worst one of the unit counts.
 
-`culprit` tells which one it was, for the sentence that people read; it is asked only where a rule has been confirmed.
+`culprits` tells which one it was, for the sentence that people read; it is asked only where a rule has been confirmed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from models.hvac.conditions import when
 from models.hvac.facts import Facts
-from models.hvac.points import Floats
+from models.hvac.points import Floats, Rows
 from models.hvac.rules_settings import SensorRules
 from models.hvac.settings import RuleSettings
 from models.hvac.windows import ANY_SENSOR, OUTDOOR, tuned, watched
@@ -94,20 +94,13 @@ _BY_POINT: dict[str, Callable[[Facts, SensorRules], Floats]] = {
 }
 
 
-def culprit(rule: str, f: Facts, s: RuleSettings, index: int) -> str:
-    """The point by which one of these rules holds; empty for a rule that is about no single one.
-
-    Args:
-        rule: Its id.
-        f: Of this minute.
-        s: As the rule was judged.
-        index: The unit's place in the facts.
-    """
+def culprits(rule: str, f: Facts, s: RuleSettings) -> Rows:
+    """Slot of the point by which one of these rules holds, shape (m,); -1 for a rule that is about no single one."""
     if rule == "SV-SPIKE":
-        return f.kind.points[int(f.windows.jump_column[index])]
+        return f.windows.jump_column.astype(np.intp)
     if rule not in _BY_POINT:
-        return ""
+        return np.full(len(f.rows), -1, dtype=np.intp)
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.nan_to_num(_BY_POINT[rule](f, s.sensor)[index], nan=-np.inf)
-    column = int(values.argmax())
-    return f.kind.points[int(watched(f.kind.points).outputs[column]) if rule == "PID-HUNT-1" else column]
+        values = _BY_POINT[rule](f, s.sensor)
+    column: Rows = np.where(np.isnan(values), _NOTHING, values).argmax(axis=1)
+    return watched(f.kind.points).outputs[column] if rule == "PID-HUNT-1" else column

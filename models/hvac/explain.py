@@ -231,9 +231,16 @@ def _point_reasons(verdicts: Verdicts, index: int, unit: _Unit) -> list[Reason]:
 
 def _rule_reasons(verdicts: Verdicts, index: int, values: npt.NDArray[np.float32]) -> list[Reason]:
     kind, reasons = verdicts.kind, []
-    for number in np.flatnonzero(verdicts.rule_confirmed[index]).tolist():
+    confirmed = np.flatnonzero(verdicts.rule_confirmed[index]).tolist()
+    # Where our own rule on the same thing holds too, it is said once.
+    said_by_kin = {kind.rules[number].kin for number in confirmed}
+    for number in confirmed:
         rule = kind.rules[number]
-        slots = [kind.slot[point] for point in rule.points if np.isfinite(values[kind.slot[point]])]
+        if rule.id in said_by_kin:
+            continue
+        suspect = int(verdicts.suspects[rule.id][index]) if rule.id in verdicts.suspects else -1
+        slots = [kind.slot[point] for point in rule.points] + ([suspect] if suspect >= 0 else [])
+        slots = [slot for slot in slots if np.isfinite(values[slot])]
         read = ", ".join(f"{kind.labels[s].lower()} {value_text(float(values[s]), kind.units[s])}" for s in slots)
         said = f"{rule.title[:1].lower()}{rule.title[1:]}" + (f": {read}" if read else "")
         reasons.append(

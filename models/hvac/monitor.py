@@ -160,4 +160,5 @@ class Monitor:
             means=facts.mean,
             apart=seen.apart,
             over=seen.over,
+            suspects=rules.suspects(facts, judged.confirmed, self.settings.rules),
         )

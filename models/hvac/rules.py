@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from models.contracts.points import POINTS
 from models.hvac.conditions import GATE_PROOF, GATES
+from models.hvac.conditions_sensor import culprits
 from models.hvac.facts import Facts
 from models.hvac.points import R_MAX, Bools, Floats, Ints, P, Rows, State
 from models.hvac.rule import Rule
@@ -29,7 +30,7 @@ from models.hvac.settings import RuleSettings
 if TYPE_CHECKING:
     from models.hvac.kinds import Kind
 
-__all__ = ["CATALOGUE", "RULE_BY_ID", "RULE_TABLE", "Rule", "confirm", "judge"]
+__all__ = ["CATALOGUE", "RULE_BY_ID", "RULE_TABLE", "Rule", "confirm", "judge", "suspects"]
 
 CATALOGUE: tuple[Rule, ...] = (*AIR_RULES, *PLANT_RULES, *TERMINAL_RULES, *SENSOR_RULES)
 # Our own first: where both speak for a family equally, theirs is the name that an alert gets.
@@ -93,6 +94,15 @@ def _closed(facts: Facts, settings: RuleSettings, plan: _Plan) -> Bools:
     idle = np.stack([~GATES[name](facts, settings) for name in plan.gates], axis=1)
     closed |= idle[:, plan.gate_of]
     return closed
+
+
+def suspects(facts: Facts, confirmed: Bools, settings: RuleSettings) -> dict[str, Rows]:
+    """By confirmed rules that look at all sensors or outputs of a unit: the slot of the worst one, shape (m,) each."""
+    found = {}
+    for slot, rule in enumerate(facts.kind.rules):
+        if rule.sweep and confirmed[:, slot].any():
+            found[rule.id] = culprits(rule.id, facts, settings)
+    return found
 
 
 def confirmation_ms(kind: Kind, settings: RuleSettings) -> Ints:

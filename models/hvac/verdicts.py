@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.hvac.kinds import Kind
 from models.hvac.points import Bools, Floats, Ints, Rows
@@ -31,3 +31,5 @@ class Verdicts:
     means: Floats  # (m, P), five-minute means that were judged
     apart: Floats  # (m, T), from what the anomaly model expects, in steps of its inputs, NaN where not judged
     over: Floats  # (m, T), the same over the limit of healthy units
+    # By confirmed rules that look at all sensors of a unit: slot of the worst one, (m,), -1 where it is no single one.
+    suspects: dict[str, Rows] = field(default_factory=dict)

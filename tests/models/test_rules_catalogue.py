@@ -14,14 +14,19 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.hvac import features, rules
+from models.hvac.explain import explain
+from models.hvac.families import H
+from models.hvac.features import Minutes
 from models.hvac.kinds import KINDS
-from models.hvac.points import P
+from models.hvac.points import F_MAX, R_MAX, P
 from models.hvac.rule import Rule
 from models.hvac.rules import CATALOGUE, RULE_BY_ID
 from models.hvac.rules_list import document, list_rules
 from models.hvac.rules_recorded import CATALOGUE_SETTINGS, ROLES
 from models.hvac.rules_run import FAULT, PASS, SKIPPED_MISSING, SKIPPED_OFF, Outcome, run_rules
 from models.hvac.settings import RuleSettings
+from models.hvac.verdicts import Verdicts
 from models.hvac.windows import watched
 
 START_MS, MINUTE_MS = 1_700_000_040_000, 60_000
@@ -240,8 +245,8 @@ def test_outputs_that_hunt_are_watched_within_their_number() -> None:
 def test_the_document_and_the_list_are_the_table() -> None:
     shipped = Path(__file__).parents[2] / "docs" / "rules.md"
     assert shipped.read_text(encoding="utf-8") == document(), "run: plenum rules list --markdown docs/rules.md"
-    rules = list_rules(RuleSettings(), "boiler")
-    assert {rule.id for rule in rules} == set(KINDS["boiler"].rule_ids)
+    listed = list_rules(RuleSettings(), "boiler")
+    assert {rule.id for rule in listed} == set(KINDS["boiler"].rule_ids)
 
 
 CATALOGUE_FILE = Path(__file__).parents[3] / "shared" / "data" / "hvac" / "rules" / "rules.csv"
@@ -276,3 +281,36 @@ def test_the_table_is_the_catalogue() -> None:
             for setting in by_name[name].settings:
                 close = pytest.approx(ours, abs=max(rule.slack, 5e-4), rel=5e-5)
                 assert _value(RuleSettings(), setting) == close, (rule.id, name, setting)
+
+
+def test_a_stuck_sensor_is_named_and_a_rule_of_our_own_speaks_for_its_kin() -> None:
+    """Two reasons: the sensor by name, and one of FC2 and MIX-BELOW, which hold both."""
+    kind, settings = KINDS["ahu"], RuleSettings()
+    state, rows = features.new_state(1), np.zeros(1, dtype=np.intp)
+    points = {**AHU, "mixed_air_temperature": _wave(11.0), "return_air_temperature": 23.0}
+    for minute in range(80):
+        values = np.full((1, P), np.nan, dtype=np.float32)
+        for point, value in points.items():
+            values[0, kind.slot[point]] = value(minute) if callable(value) else value
+        at_ms = np.array([START_MS + minute * MINUTE_MS])
+        facts = features.observe(state, Minutes(kind, rows, at_ms, values, np.ones(1, np.float32)), settings)
+        confirmed = rules.confirm(state, facts, rules.judge(facts, settings), settings)
+    found = {kind.rule_ids[slot] for slot in np.flatnonzero(confirmed[0])}
+    assert {"FC2", "MIX-BELOW", "SV-FLATLINE"} <= found
+    suspects = rules.suspects(facts, confirmed, settings)
+    assert kind.points[suspects["SV-FLATLINE"][0]] == "return_air_temperature"
+    nothing = np.full((1, 1), np.nan, dtype=np.float32)
+    verdicts = Verdicts(
+        kind=kind, rows=rows, minute_at_ms=at_ms, anomaly_score=nothing[0], anomalous=np.zeros(1, bool),
+        point_shares=np.zeros((1, P), np.float32), rule_excess=np.zeros((1, R_MAX), np.float32),
+        rule_confirmed=confirmed, fault_probability=np.zeros((1, F_MAX), np.float32),
+        family_visible=np.zeros((1, F_MAX), bool), family_judged=np.zeros((1, F_MAX), bool),
+        failure_probability=np.full((1, H), np.nan, np.float32), hours_to_failure=nothing[0], means=facts.mean,
+        apart=np.full((1, len(kind.models.target_names)), np.nan, np.float32),
+        over=np.zeros((1, len(kind.models.target_names)), np.float32),
+        suspects=suspects,
+    )  # fmt: skip
+    reasons = {reason.name: reason.text for reason in explain(verdicts, 0) if reason.kind == "rule"}
+    assert "MIX-BELOW" in reasons
+    assert "FC2" not in reasons
+    assert reasons["SV-FLATLINE"].startswith("sensor does not move: return air 23.0 °C")
