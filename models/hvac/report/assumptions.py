@@ -27,6 +27,7 @@ class FaultSettings(Settings, frozen=True):
     """How often things go wrong. Lives of parts are the simulator's table; the others are shares of the units."""
 
     wear_acceleration: Positive = 1.0
+    hidden_years: NotNegative = 3.0
     schedule_wrong_at_start_fraction: Fraction = 0.15
     schedule_wrong_per_unit_year: NotNegative = 0.10
     simultaneous_heating_cooling_at_start_fraction: Fraction = 0.05

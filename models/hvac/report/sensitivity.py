@@ -45,6 +45,7 @@ def _prevalence(factor: float) -> Change:
     def change(settings: ReportSettings, detection: KindDetection) -> tuple[ReportSettings, KindDetection]:
         faults = msgspec.to_builtins(settings.faults)
         scaled = {name: value * factor for name, value in faults.items()}
+        scaled["hidden_years"] = settings.faults.hidden_years  # shorter lives alone make more of them
         scaled |= {name: min(value, 1.0) for name, value in scaled.items() if name.endswith("_fraction")}
         return msgspec.structs.replace(settings, faults=type(settings.faults)(**scaled)), detection
 

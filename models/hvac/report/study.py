@@ -36,6 +36,8 @@ class Simulate(Protocol):
         hours: float,
         acceleration: float,
         habits: Habits,
+        hidden: Sequence[str],
+        hidden_years: float,
         policy: Policy,
     ) -> Rows: ...
 
@@ -52,6 +54,8 @@ class SimulateEvents(Protocol):
         hours: float,
         acceleration: float,
         habits: Habits,
+        hidden: Sequence[str],
+        hidden_years: float,
         policy: Policy,
         pace: Floats,
         discomfort: Callable[[float, Floats], Floats],
@@ -110,6 +114,8 @@ def study(equipment: str, settings: ReportSettings, detection: Detection, seed: 
             hours=run_hours(settings),
             acceleration=settings.faults.wear_acceleration,
             habits=habits(settings.faults),
+            hidden=hidden(families, settings),
+            hidden_years=settings.faults.hidden_years,
             policy=policy,
         )
     response = surrogate.fit(runs, equipment, settings)
@@ -157,6 +163,11 @@ def habits(faults: FaultSettings) -> list[tuple[str, float, float]]:
     ]
 
 
+def hidden(families: Sequence[str], settings: ReportSettings) -> list[str]:
+    """Families that fail without stopping anything."""
+    return [family for family in families if not settings.task(family).stops]
+
+
 def _scenario(
     place: int,
     equipment: str,
@@ -184,6 +195,8 @@ def _scenario(
             hours=run_hours(settings),
             acceleration=changed.faults.wear_acceleration,
             habits=habits(changed.faults),
+            hidden=hidden(world.families[equipment], changed),
+            hidden_years=changed.faults.hidden_years,
             policy=policy,
             pace=response.pace,
             discomfort=discomfort,

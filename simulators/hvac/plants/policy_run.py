@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import gamma
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -25,6 +26,8 @@ STEP_SECONDS = 300.0
 RECORD_HOURS = 168.0
 _HOUR_MS = 3_600_000
 _YEAR_HOURS = 8766.0
+# What a unit runs of all hours, for the time before the run alone.
+_RUNNING_FRACTION = 0.45
 _START_MS = 1_767_571_200_000  # Monday 5 January 2026, 00:00
 
 
@@ -66,6 +69,8 @@ class Fleet(NamedTuple):
     hours: float
     acceleration: float
     habits: tuple[Habit, ...]
+    hidden: tuple[str, ...]  # families that fail without anyone noticing at once
+    hidden_years: float  # for so long, on average, in the time before
 
 
 @dataclass(slots=True)
@@ -93,10 +98,14 @@ def fleet_of(
     hours: float,
     acceleration: float,
     habits: Sequence[tuple[str, float, float]],
+    hidden: Sequence[str] = (),
+    hidden_years: float = 0.0,
 ) -> Fleet:
     """A fleet that is met on a Monday in January; `habits` as (family, at_start_fraction, per_unit_year)."""
     whole = tuple(Habit(*habit) for habit in habits)
-    return Fleet(equipment, units, sites, climate, seed, _START_MS, hours, acceleration, whole)
+    return Fleet(
+        equipment, units, sites, climate, seed, _START_MS, hours, acceleration, whole, tuple(hidden), hidden_years
+    )
 
 
 def plans(fleet: Fleet) -> list[FaultPlan]:
@@ -126,9 +135,22 @@ def plans(fleet: Fleet) -> list[FaultPlan]:
 
 
 def wear_of(fleet: Fleet) -> Wear:
-    """The lives of all parts of a fleet."""
+    """The lives of all parts of a fleet.
+
+    The simulator's fleets begin with every part replaced when its life was over. Nobody does that with a part that stops
+    nothing: some such parts of a fleet are over already, as many as a life and the time until it is noticed make of it.
+    """
     families = [family for family in FAMILIES[fleet.equipment] if family in LIVES]
-    return Wear(families, fleet.units, fleet.seed, fleet.acceleration)
+    wear = Wear(families, fleet.units, fleet.seed, fleet.acceleration)
+    luck = np.random.default_rng([fleet.seed, 0x4B]).uniform(size=(len(families), fleet.units))
+    for row, family in enumerate(wear.families):
+        if family in fleet.hidden:
+            life = LIVES[family]
+            years = life.scale_hours * gamma(1 + 1 / life.shape) / fleet.acceleration / _YEAR_HOURS
+            years /= _RUNNING_FRACTION if life.clock == "running" else 1.0
+            over = luck[row] < fleet.hidden_years / (fleet.hidden_years + years)
+            wear.age_hours[row] = np.where(over, wear.life_hours[row], wear.age_hours[row])
+    return wear
 
 
 def build(fleet: Fleet) -> Plant:
@@ -155,12 +177,15 @@ def simulate(
     hours: float,
     acceleration: float,
     habits: Sequence[tuple[str, float, float]],
+    hidden: Sequence[str],
+    hidden_years: float,
     policy: Policy,
 ) -> Run:
     """Physics and policy over the whole time, in words of the plain kind: see `fleet_of` and `run`."""
     fleet = fleet_of(
-        equipment, units, sites=sites, climate=climate, seed=seed, hours=hours, acceleration=acceleration, habits=habits
-    )
+        equipment, units, sites=sites, climate=climate, seed=seed, hours=hours, acceleration=acceleration,
+        habits=habits, hidden=hidden, hidden_years=hidden_years,
+    )  # fmt: skip
     return run(fleet, policy)
 
 
@@ -172,19 +197,22 @@ def simulate_events(
     hours: float,
     acceleration: float,
     habits: Sequence[tuple[str, float, float]],
+    hidden: Sequence[str],
+    hidden_years: float,
     policy: Policy,
     pace: Floats,
     discomfort: Callable[[float, Floats], Floats],
 ) -> Run:
     """The same lives and the same policy without physics: see `run_events`. Meters stay at 0."""
     fleet = fleet_of(
-        equipment, units, sites=1, climate="mixed", seed=seed, hours=hours, acceleration=acceleration, habits=habits
-    )
+        equipment, units, sites=1, climate="mixed", seed=seed, hours=hours, acceleration=acceleration,
+        habits=habits, hidden=hidden, hidden_years=hidden_years,
+    )  # fmt: skip
     return run_events(fleet, policy, pace, discomfort)
 
 
 def run_events(
-    fleet: Fleet, policy: Policy, pace: Floats, discomfort: Callable[[float, Floats], Floats], ask_hours: float = 4.0
+    fleet: Fleet, policy: Policy, pace: Floats, discomfort: Callable[[float, Floats], Floats], ask_hours: float = 6.0
 ) -> Run:
     """Wear, controllers' habits and a policy alone, hundreds of times faster than `run`, for tables of many runs.
 

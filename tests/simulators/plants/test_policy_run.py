@@ -109,6 +109,15 @@ def test_habits_are_drawn_once_for_all_policies_and_only_those_that_a_kind_has()
     assert {plan.family for plan in policy_run.plans(fleet("rtu"))} <= {"schedule_wrong"}
 
 
+def test_some_parts_that_stop_nothing_are_over_already() -> None:
+    plain, other = policy_run.wear_of(fleet(units=2000, acceleration=1.0)), fleet(units=2000, acceleration=1.0)
+    wear = policy_run.wear_of(other._replace(hidden=("damper_stuck",), hidden_years=5.0))
+    row = wear.families.index("damper_stuck")
+    # Lives of 20 years on average: 5 of 25.
+    assert (wear.severity[row] >= 1).mean() == pytest.approx(0.2, abs=0.03)
+    assert np.array_equal(np.delete(wear.age_hours, row, axis=0), np.delete(plain.age_hours, row, axis=0))
+
+
 def test_no_time_is_no_run() -> None:
     with pytest.raises(RunError, match="expected at least 1, one question"):
         policy_run.run(fleet()._replace(hours=0.1), Nobody())
