@@ -13,6 +13,7 @@ from models.hvac.report.study import Study
 from models.hvac.report.summary import MEASURES
 
 _NAMED = 3
+_FALSE_MAX = 0.25
 
 
 def account(
@@ -37,6 +38,7 @@ def account(
     out += [_downtime(study, settings) for study in studies]
     out += [_blind(study, detection) for study in studies]
     out += [_comfort(study) for study in studies]
+    out += [_loud(study, detection) for study in studies]
     return [sentence for sentence in out if sentence]
 
 
@@ -62,6 +64,17 @@ def _blind(study: Study, detection: Detection) -> str:
     if not blind:
         return ""
     return f"{study.equipment}: more than half of these faults are not found by alerts, or none: {', '.join(blind)}."
+
+
+def _loud(study: Study, detection: Detection) -> str:
+    """False alerts beyond what anyone would put up with."""
+    rate = detection.equipment[study.equipment].false_episodes_per_unit_week
+    if rate <= _FALSE_MAX:
+        return ""
+    return (
+        f"{study.equipment}: {rate:.2g} false alerts a unit-week are more than anyone looks at (budget {_FALSE_MAX:g});"
+        " the cost of looking at them all is in these figures."
+    )
 
 
 def _comfort(study: Study) -> str:

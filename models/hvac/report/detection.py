@@ -23,6 +23,8 @@ from models.contracts.settings import SettingsError
 from models.hvac.report.chances import Floats
 
 DETECTION_FILE = Path(__file__).parents[1] / "artifact" / "detection.json"
+_DOUBT = 0.5  # of log likelihood
+_SEVERITIES = np.linspace(0.05, 1.0, 20)
 # What a controller does wrong is there from one day to the next; parts wear.
 ABRUPT = frozenset({"control_hunting", "schedule_wrong", "simultaneous_heating_cooling"})
 
@@ -57,13 +59,14 @@ class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Case(NamedTuple):
     """One fault that was watched: found at `severity`, `before` being that of the last day on which it was not.
 
-    Where it was not found, `severity` is the largest that the monitor has seen.
+    Where it was not found, `severity` is the largest that the monitor has seen. `days`: watched until then.
     """
 
     family: str
     found: bool
     severity: float
     before: float
+    days: float
 
 
 def load(path: Path = DETECTION_FILE) -> Detection:
@@ -87,25 +90,36 @@ def save(detection: Detection, path: Path = DETECTION_FILE) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n")
 
 
-def curve(cases: Sequence[Case]) -> Curve:
-    """The likeliest curve of these cases, on a grid: a fault that was found has been found since it was last not."""
+def curve(cases: Sequence[Case], false_per_day: float = 0.0) -> Curve:
+    """The likeliest curve of these cases, on a grid: a fault that was found has been found since it was last not.
+
+    Args:
+        cases: Of one family.
+        false_per_day: How often healthy units are said to have this fault. Who cries wolf every day finds every fault: what
+            such alerts would have found by chance is no merit.
+    """
+    quiet = np.exp(-false_per_day * np.array([case.days for case in cases]))  # no false alert in all that time
     severity = np.array([case.severity for case in cases])
     before = np.array([case.before for case in cases])
     found = np.array([case.found for case in cases])
-    best, chosen = -np.inf, (1.0, 0.05, 1.0)
+    if not found.any():
+        return Curve(1.0, 0.05, 1.0, len(cases), 0)
+    tried = []
     for half in np.arange(0.02, 1.01, 0.02):
         for spread in (0.02, 0.04, 0.07, 0.1, 0.14, 0.2):
             at = _logistic(severity, half, spread)
             since = np.where(before > 0, _logistic(before, half, spread), 0.0)
-            for never in np.arange(0.0, 1.0, 0.05):
-                chance = np.where(found, (1 - never) * np.maximum(at - since, 1e-4), 1 - (1 - never) * at)
+            worth = float(_logistic(_SEVERITIES, half, spread).mean())
+            for never in np.arange(0.0, 1.01, 0.05):
+                missed = 1 - (1 - never) * at
+                merit = (1 - never) * np.maximum(at - since, 1e-4)
+                chance = np.where(found, merit + missed * false_per_day, missed) * quiet
                 likelihood = float(np.log(np.maximum(chance, 1e-6)).sum())
-                if likelihood > best:
-                    best, chosen = likelihood, (float(half), float(spread), float(never))
-    if not found.any():
-        chosen = (1.0, 0.05, 1.0)
-    half, spread, never = (round(value, 3) for value in chosen)
-    return Curve(half, spread, never, len(cases), int(found.sum()))
+                tried.append((likelihood, (1 - never) * worth, float(half), float(spread), float(never)))
+    best = max(one[0] for one in tried)
+    # Of curves that say the data hardly worse, the one that finds least: in doubt against us.
+    _, _, half, spread, never = min((one for one in tried if one[0] >= best - _DOUBT), key=lambda one: one[1])
+    return Curve(round(half, 3), round(spread, 3), round(never, 3), len(cases), int(found.sum()))
 
 
 def _logistic(severity: Floats, half: float, spread: float) -> Floats:

@@ -11,6 +11,7 @@ The severity at which the right episode opens is kept; what opens in healthy uni
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class Watched(NamedTuple):
 
     cases: list[Case]
     delays_hours: list[float]
-    false_episodes: int
+    false_families: list[str]  # of what opened in healthy units
     healthy_unit_weeks: float
 
 
@@ -123,15 +124,19 @@ def judge(lesson: Lesson, opened: Sequence[tuple[int, str, int]], days: Sequence
         ]
         at_ms = min(right, default=None)
         if at_ms is None:
-            cases.append(Case(fault.family, False, _severity(fault, seen[-1] + _DAY_MS), 0.0))
+            cases.append(Case(fault.family, False, _severity(fault, seen[-1] + _DAY_MS), 0.0, float(len(seen))))
             continue
         earlier = [day + _DAY_MS for day in seen if day + _DAY_MS <= at_ms]
         before = _severity(fault, earlier[-1]) if earlier and fault.growth_per_day else 0.0
-        cases.append(Case(fault.family, True, _severity(fault, at_ms), before))
+        cases.append(Case(fault.family, True, _severity(fault, at_ms), before, float(len(earlier) + 1)))
         if not fault.growth_per_day:
-            unwatched = sum(max(0, b - a - _DAY_MS) for a, b in itertools.pairwise(days) if fault.at_ms < b <= at_ms)
+            unwatched = sum(
+                max(0, b - max(a + _DAY_MS, fault.at_ms))
+                for a, b in itertools.pairwise(days)
+                if fault.at_ms < b <= at_ms
+            )
             delays.append((at_ms - fault.at_ms - unwatched) / _HOUR_MS)
-    false = sum(unit not in faulty for unit, _, _ in opened)
+    false = [family for unit, family, _ in opened if unit not in faulty]
     return Watched(cases, delays, false, (lesson.units - len(faulty)) * watched_ms / _WEEK_MS)
 
 
@@ -144,10 +149,14 @@ def summarize(watched: Sequence[Watched]) -> KindDetection:
     cases = [case for one in watched for case in one.cases]
     families = sorted({case.family for case in cases})
     delays = [delay for one in watched for delay in one.delays_hours]
-    weeks = sum(one.healthy_unit_weeks for one in watched)
+    weeks = max(sum(one.healthy_unit_weeks for one in watched), 1e-9)
+    false = Counter(family for one in watched for family in one.false_families)
     return KindDetection(
-        {family: curve([case for case in cases if case.family == family]) for family in families},
-        round(sum(one.false_episodes for one in watched) / max(weeks, 1e-9), 4),
+        {
+            family: curve([case for case in cases if case.family == family], false[family] / weeks / 7)
+            for family in families
+        },
+        round(false.total() / weeks, 4),
         round(weeks, 1),
         round(float(np.median(delays)), 2) if delays else 24.0,
     )

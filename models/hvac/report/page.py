@@ -163,11 +163,15 @@ def _weeks(studies: Sequence[Study]) -> str:
         drawn = drawings.lines(hours, series, top, f"{title}, {unit}")
         blocks.append(
             f"<div><h3>{title}: {unit}</h3>"
-            f'<div class="axis"><span>{top:,.4g}</span></div>{drawn}'
+            f'<div class="axis"><span>{_top(top)}</span></div>{drawn}'
             f'<div class="axis"><span>0, start</span><span>week {len(hours)}</span></div></div>'
         )
     key = "".join(f'<span><i class="{name}"></i>{TITLES[name]}</span>' for name in POLICIES)
     return panel("Week by week", f'<div class="key">{key}</div><div class="weeks">{"".join(blocks)}</div>')
+
+
+def _top(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:g}"
 
 
 def _families(studies: Sequence[Study]) -> str:

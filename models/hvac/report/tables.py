@@ -59,7 +59,7 @@ def policy_lines(studies: Sequence[Study], settings: ReportSettings) -> list[Lin
             if figure.value == figure.value:
                 sign = "fall " if measure.compliance else ""
                 told[name] = f"{sign}{figure.value:+.1f} % ({figure.low:+.1f} to {figure.high:+.1f})"
-        unit = f", {measure.unit}" if measure.unit else ""
+        unit = f", {measure.unit}" if measure.unit and measure.unit not in measure.title.lower() else ""
         lines.append(Line(f"{measure.title}{unit}", {name: _number(value) for name, value in values.items()}, told))
         if measure.name == "cost":
             for field, title in (("maintenance_cost", "of it maintenance"), ("energy_cost", "of it energy")):

@@ -120,9 +120,9 @@ def test_a_curve_is_found_again_in_cases_drawn_from_it() -> None:
         seen = np.arange(0.05, 1.01, 0.07)
         over = seen[seen >= threshold]
         if hidden or not len(over):
-            cases.append(Case("x", False, float(seen[-1]), 0.0))
+            cases.append(Case("x", False, float(seen[-1]), 0.0, 10.0))
         else:
-            cases.append(Case("x", True, float(over[0]), float(over[0] - 0.07)))
+            cases.append(Case("x", True, float(over[0]), float(over[0] - 0.07), 5.0))
     found = curve(cases)
     assert found.severity_half == pytest.approx(0.4, abs=0.05)
     assert found.never_fraction == pytest.approx(0.2, abs=0.08)
@@ -130,7 +130,17 @@ def test_a_curve_is_found_again_in_cases_drawn_from_it() -> None:
 
 
 def test_what_was_never_found_has_a_curve_that_finds_nothing() -> None:
-    assert curve([Case("x", False, 1.0, 0.0)] * 5).never_fraction == 1.0
+    assert curve([Case("x", False, 1.0, 0.0, 10.0)] * 5).never_fraction == 1.0
+
+
+def test_who_cries_wolf_every_day_finds_nothing_by_merit() -> None:
+    # Alerts that come every other day whatever happens: each fault is "found" on its first days, small as it is.
+    rng = np.random.default_rng(4)
+    cases = [Case("x", True, 0.07 * day, 0.07 * (day - 1), float(day)) for day in rng.geometric(0.4, 60)]
+    cases = [case for case in cases if case.severity < 1]
+    assert curve(cases).severity_half < 0.2
+    honest = curve(cases, false_per_day=0.5)
+    assert honest.never_fraction > 0.5 or honest.severity_half > 0.8
 
 
 def test_episodes_are_held_against_what_was_planted() -> None:
@@ -149,13 +159,13 @@ def test_episodes_are_held_against_what_was_planted() -> None:
     watched = measure.judge(lesson, opened, [0, 4 * DAY_MS, 8 * DAY_MS])
     first, second, third = watched.cases
     assert first[:2] == ("filter_fouled", True)
-    assert first[2:] == pytest.approx((0.45, 0.1))
+    assert first[2:] == pytest.approx((0.45, 0.1, 2.0))
     assert (second.found, second.severity) == (True, 0.8)
     assert third[:2] == ("filter_fouled", False)
     assert third.severity == pytest.approx(0.9)
     # Planted when day 1 was no longer watched: an hour of the next watched day.
     assert watched.delays_hours == [pytest.approx(1.0)]
-    assert watched.false_episodes == 1
+    assert watched.false_families == ["damper_stuck"]
     assert watched.healthy_unit_weeks == pytest.approx(3 / 7)
 
 
