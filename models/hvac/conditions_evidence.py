@@ -16,7 +16,7 @@ from models.hvac.settings import RuleSettings
 
 def _when(gate: Bools, value: npt.ArrayLike) -> Floats:
     """The value where the gate is open, NaN (no verdict) elsewhere."""
-    return np.where(gate, value, np.float32(np.nan)).astype(np.float32)
+    return np.where(gate, value, np.float32(np.nan)).astype(np.float32, copy=False)
 
 
 def static_pressure_low(f: Facts, s: RuleSettings) -> Floats:

@@ -79,6 +79,9 @@ def _hunting(f: Facts, s: SensorRules) -> Floats:
 
 def output_hunts(f: Facts, s: RuleSettings) -> Floats:
     covered = f.windows.hour_coverage >= s.sensor.hunting_coverage_fraction
+    if not (f.windows.travel >= s.sensor.hunting_travel * (1 - 1e-5)).any():  # as nearly always
+        told = np.any(~np.isnan(f.now[:, watched(f.kind.points).outputs]), axis=1)
+        return when(covered & told, np.float32(-1))
     return when(covered, _worst(_hunting(f, s.sensor)))
 
 
