@@ -83,7 +83,7 @@ def live(building: Building, dt_seconds: float, celsius: Floats, water_watts: Fl
     conductance = building.envelope_conductance + building.ventilation_conductance * around.scheduled
     # People open windows before they melt, where that helps, and bring heaters before the pipes freeze.
     opened = np.clip(celsius - 28.0, 0.0, 1.0) * (around.outdoor_celsius < celsius)
-    conductance = conductance * (1 + 8 * opened)
+    conductance = conductance * (1 + 16 * opened)
     balance = around.outdoor_celsius + (gain_watts(building, around) + water_watts) / conductance
     return np.maximum(settle(dt_seconds, celsius, balance, conductance, building.capacity).last, _FROST_CELSIUS)
 

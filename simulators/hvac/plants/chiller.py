@@ -18,7 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulators.hvac.moist import Flags, Floats, enthalpy_joules_per_kilogram
+from simulators.hvac.moist import (
+    DRY_AIR_JOULES_PER_KILOGRAM_KELVIN,
+    EVAPORATION_JOULES_PER_KILOGRAM,
+    Flags,
+    Floats,
+)
 from simulators.hvac.plants import building, cycle, gauges
 from simulators.hvac.plants.building import EarlyStart, Switch, share
 from simulators.hvac.plants.chiller_sizes import ROOM_SETPOINT_CELSIUS, draw
@@ -29,7 +34,7 @@ from simulators.hvac.plants.sensing import Sensing
 from simulators.hvac.plants.surroundings import Around, Surroundings
 
 _ROOM_HEATED_CELSIUS = 20.5  # another plant sees to that
-_ROOM_ENTHALPY = 47_800.0  # J/kg at 24 celsius and half saturated
+_ROOM_HUMIDITY_RATIO = 0.0093  # at 24 celsius and half saturated
 _CHILLED_CELSIUS = 6.7
 _RESET_KELVIN = 4.5
 _LOCKOUT_CELSIUS = 13.0
@@ -211,7 +216,6 @@ class Chillers:
         # Slow water passes its heat on worse.
         conductance = s.coil_conductance * (through / s.water_rate) ** 0.4
         passed = np.where(rate > 0, through * -np.expm1(-conductance / through), 0.0)
-        ventilation = self._ventilation_watts(around)
         # Air before a coil is warmer than the rooms by lights, fans and the outdoor air in it.
         air = self.room_celsius + 3.0
         gain = 2e-4 * s.water_rate
@@ -223,15 +227,18 @@ class Chillers:
             opening * 0.9 * s.design_watts,
             0.06 * s.design_watts * np.maximum(self.room_celsius - around.outdoor_celsius, 0.0),
         )
-        removed = np.where(free, outdoor_cooling, taken - ventilation)
+        removed = np.where(free, outdoor_cooling, taken - self._ventilation_watts(around, taken))
         celsius = building.live(self.building, dt, self.room_celsius, -removed, around)
         self.room_celsius = np.maximum(celsius, _ROOM_HEATED_CELSIUS)
         return taken
 
-    def _ventilation_watts(self, around: Around) -> Floats:
-        """Heat and vapour that outdoor air brings while the building is in use; what would cool is used as free cooling."""
-        enthalpy = enthalpy_joules_per_kilogram(around.outdoor_celsius, around.outdoor_humidity_ratio)
-        return self.sizes.ventilation_flow * np.maximum(enthalpy - _ROOM_ENTHALPY, -20_000.0) * around.scheduled
+    def _ventilation_watts(self, around: Around, taken: Floats) -> Floats:
+        """Heat of outdoor air while the building is in use, and of its vapour as far as the coils wring it out."""
+        flow = self.sizes.ventilation_flow * around.scheduled
+        sensible = DRY_AIR_JOULES_PER_KILOGRAM_KELVIN * (around.outdoor_celsius - self.room_celsius)
+        latent = EVAPORATION_JOULES_PER_KILOGRAM * (around.outdoor_humidity_ratio - _ROOM_HUMIDITY_RATIO)
+        heat: Floats = flow * np.maximum(sensible, -20_000.0) + np.clip(flow * latent, 0.0, 0.4 * taken)
+        return heat
 
     def _tower(
         self, dt: float, around: Around, condition: Condition, sensing: Sensing, running: Flags, heat: Floats

@@ -5,7 +5,7 @@
     defrost:  as cooling, the outdoor coil melts its frost; auxiliary heat keeps the air from being cold
 
 Controls: a room thermostat with a mode that changes over with a deadband; half of the units vary the compressor's speed
-with the demand, half cycle it with least times; auxiliary heat where the room stays behind by a kelvin and outdoors is cold;
+with the demand, half cycle it with least times; auxiliary heat where the room stays a kelvin behind and outdoors is cold;
 defrost by demand, when frost has taken half of the outdoor air; cut-outs for high head, low suction and no air.
 """
 
@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from simulators.hvac.moist import DRY_AIR_JOULES_PER_KILOGRAM_KELVIN, Flags, Floats
-from simulators.hvac.plants import cycle, gauges, packaged, refrigerant
+from simulators.hvac.plants import cycle, gauges, packaged
 from simulators.hvac.plants.building import EarlyStart, Switch, share
-from simulators.hvac.plants.cycle import Cycle, Machine, Running, Side
+from simulators.hvac.plants.cycle import Cycle, Side
 from simulators.hvac.plants.faults import Condition
 from simulators.hvac.plants.packaged import Draught
 from simulators.hvac.plants.plant import Outcome, Zones
@@ -28,7 +28,7 @@ from simulators.hvac.plants.surroundings import Around, Surroundings
 
 _NIGHT_HEATING_CELSIUS, _NIGHT_COOLING_CELSIUS = 17.0, 28.0
 _LEAST_SPEED_FRACTION = 0.3
-_AUXILIARY_LOCKOUT_CELSIUS = 12.0
+_AUXILIARY_LOCKOUT_CELSIUS, _EARLY_LOCKOUT_CELSIUS = 12.0, -5.0
 _HIGH_HEAD_CELSIUS = 65.0  # 43 bar
 _LOW_SUCTION_CELSIUS = -36.0
 _FREEZING_COIL_CELSIUS = -6.0  # indoors
@@ -87,19 +87,7 @@ class HeatPumps:
             auxiliary_watts=s.loss_watts * between(0.6, 0.9),
             outdoor_fan_watts=cooling * between(0.022, 0.034),
         )
-        one = np.ones(units)
-        machine = Machine(
-            refrigerant.load("R32"),
-            one,
-            0.97 * one,
-            between(0.66, 0.71),
-            2.8 * one,
-            between(0.04, 0.07),
-            between(5.0, 7.0),
-            between(5.0, 7.5),
-            between(30, 36),
-        )
-        self.cycle = machine._replace(swept_flow=cycle.swept_flow(machine, cooling, 8.0 * one, 48.0 * one))
+        self.cycle = packaged.scroll("R32", s.cooling_watts, 48.0, rng)
         self.room = Rooms(s.rooms)
         self.humidity_ratio = np.full(units, 0.007)
         self.frost_fraction = np.zeros(units)  # 1: enough for a defrost
@@ -112,7 +100,7 @@ class HeatPumps:
         self._early = EarlyStart(units, 6.0)
         self._night_call: Flags = np.zeros(units, dtype=bool)
         self._switch = Switch(units, 300.0, 300.0)
-        self._gauges = gauges.Gauges(machine.refrigerant, units)
+        self._gauges = gauges.Gauges(self.cycle.refrigerant, units)
         self._tripped: Flags = np.zeros(units, dtype=bool)
         self.last: Cycle | None = None
 
@@ -126,7 +114,7 @@ class HeatPumps:
         moves = drawn.flow_fraction > packaged.LEAST_FLOW_FRACTION
         speed, starts = self._drive(dt_seconds, around, condition, demand, moves)
         self._defrost(dt_seconds)
-        auxiliary = self._auxiliary_heat(dt_seconds, sensing, demand, outdoor, moves)
+        auxiliary = self._auxiliary_heat(dt_seconds, around, sensing, demand, outdoor, moves)
 
         returning = self.room.celsius[0] + s.return_gain_kelvin
         fraction = s.outdoor_fraction * around.scheduled
@@ -198,12 +186,11 @@ class HeatPumps:
         return Outcome(values, {"electricity": electricity}, demand.fan_on.astype(np.float64), starts, zones, stress)
 
     def _thermostat(self, around: Around, sensing: Sensing) -> Demand:
-        """Mode and demand of the room; a lost sensor shows no error: the room seems to be right."""
+        """Mode and demand of the room."""
         s = self.sizes
-        seen = self.room.celsius[0] + sensing.error("zone_air_temperature")
-        seen = np.where(np.isnan(seen), 22.5, seen)
+        seen = packaged.seen_room(self.room.celsius[0], sensing)
         off = np.maximum(s.heating_setpoint_celsius - seen, seen - s.cooling_setpoint_celsius)
-        awake = self._early.step(around, off * 1.2)
+        awake = self._early.step(around, off * 0.8)
         heating_setpoint = np.where(awake, s.heating_setpoint_celsius, _NIGHT_HEATING_CELSIUS)
         cooling_setpoint = np.where(awake, s.cooling_setpoint_celsius, _NIGHT_COOLING_CELSIUS)
         # Changes over at the setpoint of the other mode.
@@ -217,10 +204,8 @@ class HeatPumps:
         self, dt: float, around: Around, condition: Condition, demand: Demand, moves: Flags
     ) -> tuple[Floats, Floats]:
         """Compressor speed and starts."""
-        h, bad = self.habits, condition.severity
-        broken = (
-            (bad["compressor_weak"] >= 1) | (bad["refrigerant_undercharge"] >= 1) | (bad["refrigerant_overcharge"] >= 1)
-        )
+        h = self.habits
+        broken = packaged.is_broken(condition)
         call = np.clip(demand.call + packaged.swing(self.sizes, around, condition, 0.4), 0.0, 1.0) * demand.fan_on
         start = call > np.where(h.variable, 0.3, 0.6)
         stop = (call < np.where(h.variable, 0.1, 0.3)) & ~self._defrosts
@@ -239,10 +224,14 @@ class HeatPumps:
         going_on = self._defrosts & (self.frost_fraction > 0.02)
         self._defrosts = (going_on | (self.frost_fraction >= 1.0)) & running & self._heats
 
-    def _auxiliary_heat(self, dt: float, sensing: Sensing, demand: Demand, outdoor: Floats, moves: Flags) -> Floats:
+    def _auxiliary_heat(
+        self, dt: float, around: Around, sensing: Sensing, demand: Demand, outdoor: Floats, moves: Flags
+    ) -> Floats:
         """Share of the electric heater that is on; its limit looks at the supply sensor."""
         behind = np.clip((demand.behind_kelvin - 0.9) / 1.2, 0.0, 1.0)
-        wanted = np.where(outdoor < _AUXILIARY_LOCKOUT_CELSIUS, behind, 0.0) * self._heats
+        # Before people come the compressor has time to do it alone, if it is not very cold.
+        lockout = np.where(demand.awake & ~around.scheduled, _EARLY_LOCKOUT_CELSIUS, _AUXILIARY_LOCKOUT_CELSIUS)
+        wanted = np.where(outdoor < lockout, behind, 0.0) * self._heats
         wanted = np.where(self._defrosts, np.maximum(wanted, 0.5), wanted)
         supply = self._supply_felt + np.nan_to_num(sensing.error("supply_air_temperature"))
         limited = wanted * np.clip((52.0 - supply) / 6.0, 0.0, 1.0)
@@ -296,8 +285,7 @@ class HeatPumps:
         outdoor = Side(celsius, around.outdoor_humidity_ratio, outside, _OUTDOOR_CONDUCTANCE * s.cooling_watts)
         cold = Side(*(np.where(warms, out, within) for out, within in zip(outdoor, indoor, strict=True)))
         hot = Side(*(np.where(warms, within, out) for out, within in zip(outdoor, indoor, strict=True)))
-        charge = 1 - 0.45 * bad["refrigerant_undercharge"] + 0.35 * bad["refrigerant_overcharge"]
-        running = Running(speed, charge, 0.5 * bad["compressor_weak"])
+        running = packaged.running(speed, condition)
         first = cycle.first_guess(cold, hot)
         # A valve that has just turned over makes the last solution a bad guess.
         known = self._gauges.guess(first)

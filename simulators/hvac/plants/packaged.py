@@ -20,11 +20,12 @@ from simulators.hvac.moist import (
     enthalpy_joules_per_kilogram,
     heat_capacity_joules_per_kilogram_kelvin,
 )
-from simulators.hvac.plants import gauges, rooms
+from simulators.hvac.plants import cycle, gauges, refrigerant, rooms
 from simulators.hvac.plants.building import settle, share
-from simulators.hvac.plants.cycle import Cycle
+from simulators.hvac.plants.cycle import Cycle, Machine, Running
 from simulators.hvac.plants.faults import Condition
 from simulators.hvac.plants.rooms import RoomSizes
+from simulators.hvac.plants.sensing import Sensing
 from simulators.hvac.plants.surroundings import Around, Surroundings
 
 SUMMER_ROOM_CELSIUS = 24.0
@@ -122,6 +123,49 @@ def draw(surroundings: Surroundings, rng: np.random.Generator, area_square_meter
         hunting_seconds=between(700, 1400),
         hunting_phase=between(0, 2 * np.pi),
     )
+
+
+def scroll(name: str, cooling_watts: Floats, condensing_celsius: float, rng: np.random.Generator) -> Machine:
+    """A scroll compressor and its charge, for this cooling at 8 celsius evaporating."""
+    one = np.ones(cooling_watts.size)
+
+    def between(low: float, high: float) -> Floats:
+        return rng.uniform(low, high, one.size)
+
+    machine = Machine(
+        refrigerant.load(name),
+        one,
+        volumetric_efficiency_fraction=0.97 * one,
+        isentropic_efficiency_fraction=between(0.66, 0.71),
+        best_pressure_ratio=2.8 * one,
+        shell_loss_fraction=between(0.04, 0.07),
+        superheat_kelvin=between(5.0, 7.0),
+        subcooling_kelvin=between(5.0, 7.5),
+        charge_kelvin=between(30, 36),
+    )
+    return machine._replace(swept_flow=cycle.swept_flow(machine, cooling_watts, 8.0 * one, condensing_celsius * one))
+
+
+def running(speed_fraction: Floats, condition: Condition) -> Running:
+    """How the compressor is driven, with the charge and the wear of this instant."""
+    bad = condition.severity
+    charge = 1 - 0.45 * bad["refrigerant_undercharge"] + 0.35 * bad["refrigerant_overcharge"]
+    return Running(speed_fraction, charge, 0.5 * bad["compressor_weak"])
+
+
+def is_broken(condition: Condition) -> Flags:
+    """Where the compressor cannot run at all: worn out, without charge, or so full that a pressure switch is open."""
+    bad = condition.severity
+    broken: Flags = (
+        (bad["compressor_weak"] >= 1) | (bad["refrigerant_undercharge"] >= 1) | (bad["refrigerant_overcharge"] >= 1)
+    )
+    return broken
+
+
+def seen_room(celsius: Floats, sensing: Sensing) -> Floats:
+    """The room as the thermostat sees it; a lost sensor shows no error: the room seems to be right."""
+    seen = celsius + sensing.error("zone_air_temperature")
+    return np.where(np.isnan(seen), 22.5, seen)
 
 
 def blow(s: Sizes, speed_command_fraction: Floats, condition: Condition) -> Draught:

@@ -15,14 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulators.hvac.moist import (
-    DRY_AIR_JOULES_PER_KILOGRAM_KELVIN,
-    Flags,
-    Floats,
-)
-from simulators.hvac.plants import cycle, gauges, packaged, refrigerant
+from simulators.hvac.moist import DRY_AIR_JOULES_PER_KILOGRAM_KELVIN, Flags, Floats
+from simulators.hvac.plants import cycle, gauges, packaged
 from simulators.hvac.plants.building import EarlyStart, Switch, share
-from simulators.hvac.plants.cycle import Cycle, Machine, Running, Side
+from simulators.hvac.plants.cycle import Cycle, Side
 from simulators.hvac.plants.faults import Condition
 from simulators.hvac.plants.packaged import Draught
 from simulators.hvac.plants.plant import Outcome, Zones
@@ -91,19 +87,7 @@ class Rooftops:
             fuel_watts=s.loss_watts * between(1.3, 1.7) / _FURNACE_EFFICIENCY_FRACTION,
             outdoor_fan_watts=s.cooling_watts * between(0.028, 0.042),
         )
-        one = np.ones(units)
-        machine = Machine(
-            refrigerant.load("R410A"),
-            one,
-            0.97 * one,
-            between(0.66, 0.71),
-            2.8 * one,
-            between(0.04, 0.07),
-            between(5.0, 7.0),
-            between(5.0, 7.5),
-            between(30, 36),
-        )
-        self.cycle = machine._replace(swept_flow=cycle.swept_flow(machine, s.cooling_watts, 8.0 * one, 49.0 * one))
+        self.cycle = packaged.scroll("R410A", s.cooling_watts, 49.0, rng)
         self.room = Rooms(s.rooms)
         self.humidity_ratio = np.full(units, 0.007)
         self._mixed_felt, self._supply_felt, self._return_felt = (np.full(units, 22.0) for _ in range(3))
@@ -113,8 +97,8 @@ class Rooftops:
         self._early = EarlyStart(units, 4.0)
         self._night_call: Flags = np.zeros(units, dtype=bool)
         self._first, self._second = Switch(units, 300.0, 300.0), Switch(units, 300.0, 300.0)
-        self._gas = Switch(units, 180.0, 180.0)
-        self._gauges = gauges.Gauges(machine.refrigerant, units)
+        self._gas = Switch(units, 300.0, 300.0)
+        self._gauges = gauges.Gauges(self.cycle.refrigerant, units)
         self._tripped: Flags = np.zeros(units, dtype=bool)
         self.last: Cycle | None = None
 
@@ -219,9 +203,7 @@ class Rooftops:
     def _room_loop(self, around: Around, sensing: Sensing) -> Demand:
         """Demand of the room, fan speed and supply setpoint that follow from it."""
         s, h = self.sizes, self.habits
-        # A lost sensor shows no error: the room seems to be right.
-        seen = self.room.celsius[0] + sensing.error("zone_air_temperature")
-        seen = np.where(np.isnan(seen), 22.5, seen)
+        seen = packaged.seen_room(self.room.celsius[0], sensing)
         off = np.maximum(s.heating_setpoint_celsius - seen, seen - s.cooling_setpoint_celsius)
         awake = self._early.step(around, off * 0.6)
         heating_setpoint = np.where(awake, s.heating_setpoint_celsius, _NIGHT_HEATING_CELSIUS)
@@ -265,10 +247,8 @@ class Rooftops:
 
     def _stages(self, dt: float, dx: Floats, moves: Flags, condition: Condition) -> tuple[Floats, Floats]:
         """Compressor speed (1 for both stages) and starts."""
-        h, bad = self.habits, condition.severity
-        broken = (
-            (bad["compressor_weak"] >= 1) | (bad["refrigerant_undercharge"] >= 1) | (bad["refrigerant_overcharge"] >= 1)
-        )
+        h = self.habits
+        broken = packaged.is_broken(condition)
         halt = ~moves | broken
         starts = self._first.step(dt, dx > np.where(h.staged, 0.25, 0.12), dx < 0.03, halt, self._tripped)
         starts = starts + self._second.step(dt, (dx > 0.8) & h.staged, dx < 0.45, halt | ~self._first.on)
@@ -310,7 +290,6 @@ class Rooftops:
         conductance = _CONDENSER_CONDUCTANCE * s.cooling_watts * blown**0.5 * (1 - 0.3 * fouled)
         condenser = outdoor_rate * -np.expm1(-conductance / outdoor_rate)
         hot = Side(around.outdoor_celsius, np.zeros(self._units), condenser, 20.0 * condenser)
-        charge = 1 - 0.45 * bad["refrigerant_undercharge"] + 0.35 * bad["refrigerant_overcharge"]
-        running = Running(speed, charge, 0.5 * bad["compressor_weak"])
+        running = packaged.running(speed, condition)
         self.last = cycle.solve(self.cycle, cold, hot, running, self._gauges.guess(cycle.first_guess(cold, hot)))
         return self.last
