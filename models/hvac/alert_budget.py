@@ -15,7 +15,7 @@ to the budget whatever the law of the scores, after a season or a new use too.
     level  ----------------------------/‾‾ one step up when the episode ends, not while it may be a fault
 
 Assumes: blocks long against the memory of the score; tails not heavier than exponential (the second step mends what the
-first misses). Too few blocks: the deviation is taken one standard error too high (of 12 blocks by 30 %), and a prior,
+first misses). Too few blocks: the deviation is taken one standard error too high (of 16 blocks by 26 %), and a prior,
 pooled over other units, stands in for what the unit has not shown yet. A fault that comes and goes raises its own level:
 what has been told is told again only when it is worse, until maintenance begins anew.
 """

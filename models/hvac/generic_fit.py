@@ -23,7 +23,7 @@ from models.hvac.generic_model import (
     Millis,
     Rows,
 )
-from models.hvac.generic_score import distances, running_means, steps_from_centre
+from models.hvac.generic_score import distances, running_means, steps_from_centre, without_spikes
 
 _BLOCK_ROWS_MIN, _BLOCK_ROWS_MAX, _BLOCKS = 10, 512, 8
 _EIGENVALUE_MIN = 1e-3  # of the mean variance
@@ -57,6 +57,7 @@ def fit(values: Doubles, measured_at_ms: Millis, settings: GenericSettings | Non
     steps = steps_from_centre(values[:, used], centre, scale)
     begins = np.zeros(n, bool)
     begins[1:] = np.diff(measured_at_ms) > settings.gap_rows * interval_ms
+    steps = without_spikes(steps, np.full((2, len(used)), np.nan), begins)
     level, age = np.zeros((len(spans), len(used))), np.full(len(used), np.inf)
     means, ages = running_means(steps, spans, level, age, begins)
     block_rows = int(max(spans[-1], _BLOCK_ROWS_MIN, min(n // _BLOCKS, _BLOCK_ROWS_MAX)))

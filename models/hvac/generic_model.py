@@ -1,10 +1,12 @@
 """What a detector for equipment of unknown type is made of: its settings, what it has learned, and what it remembers.
 
-row ──▶ steps from the centre ──▶ running means of three spans ──▶ distance of each from what training shows
-        (robust, clipped)          (a row, 8 rows, 64 rows)         (Mahalanobis: points explain each other)
-                                                                         │ over the level of the alert budget
-                                                                         ▼
-                                          score = the worst of the three; episode by hysteresis
+One row after another:
+
+    row ──▶ steps from the centre ──▶ running means of three spans ──▶ distance of each from what training shows
+            (robust, clipped,         (1, 8 and 64 rows)               (Mahalanobis: points explain each other)
+             median of three rows)                                          │ over the level of the alert budget
+                                                                            ▼
+                                             score = the worst of the three; episode by persistence
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class GenericSettings(Settings, frozen=True):
     spans: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = (1, 8, 64)
     false_episodes_per_unit_week: Positive = 0.25
     rows_min: Annotated[int, msgspec.Meta(ge=50)] = 200  # fewer rows teach nothing
-    blocks_min: Annotated[int, msgspec.Meta(ge=4)] = 12  # the longest span is cut until training holds so many of it
+    blocks_min: Annotated[int, msgspec.Meta(ge=4)] = 16  # the longest span is cut until training holds so many of it
     folds: Annotated[int, msgspec.Meta(ge=2)] = 5
     shrink_fraction: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1  # of correlations, towards none
     ridge_fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.05  # of each variance, on top
@@ -52,9 +54,7 @@ class GenericSettings(Settings, frozen=True):
     clear_rows: Count = 3
     # Of a unit that teaches itself (GenericUnit).
     learn_days: Positive = 7.0
-    learn_rows_max: Annotated[int, msgspec.Meta(ge=512)] = (
-        8192  # more rows are averaged, two into one, as often as needed
-    )
+    learn_rows_max: Annotated[int, msgspec.Meta(ge=512)] = 8192  # more are averaged, two into one, as often as needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class GenericState:
 
     mean: Doubles  # (S, K)
     budget: Doubles  # (S, alert_budget.COLUMNS)
+    before: Doubles  # (2, K), steps of the last two rows
     level: Doubles  # (S, K), running means in steps
     age_rows: Doubles  # (K,), rows since the point was last seen
     block_row: int  # rows of the running block
@@ -110,6 +111,7 @@ def fresh(model: GenericModel) -> GenericState:
     return GenericState(
         mean=model.mean.copy(),
         budget=model.budget.copy(),
+        before=np.full((2, points), np.nan),
         level=np.zeros((spans, points)),
         age_rows=np.full(points, np.inf),
         block_row=0,

@@ -13,7 +13,7 @@ from models.hvac.generic_model import GenericError, GenericModel, GenericSetting
 _VERSION = 1
 _Array = tuple[str, tuple[int, ...], bytes]
 _MODEL_ARRAYS = ("used", "centre", "scale", "spans", "mean", "covariance", "budget")
-_STATE_ARRAYS = ("mean", "budget", "level", "age_rows", "block_sum", "block_count")
+_STATE_ARRAYS = ("mean", "budget", "before", "level", "age_rows", "block_sum", "block_count")
 _DTYPES = frozenset({"<f8", "<i8"})
 
 

@@ -44,6 +44,7 @@ def score(model: GenericModel, state: GenericState, values: Doubles, measured_at
     out = Scores(np.full(n, np.nan, np.float32), np.zeros(n, bool), np.zeros((n, points), np.float32))
     steps = steps_from_centre(values[:, model.used], model.centre, model.scale)
     begins = _begins_anew(state, model, measured_at_ms)
+    steps = without_spikes(steps, state.before, begins)
     start = 0
     while start < n:
         end = min(n, start + model.block_rows - state.block_row)
@@ -56,6 +57,26 @@ def steps_from_centre(values: Doubles, centre: Doubles, scale: Doubles) -> Doubl
     """Values (n, K) as clipped steps of their scale from their centre, NaN where missing (infinite values are)."""
     steps: Doubles = np.clip((values - centre) / scale, -STEPS_MAX, STEPS_MAX)
     return np.where(np.isfinite(values), steps, np.nan)
+
+
+def without_spikes(steps: Doubles, before: Doubles, begins: Bools) -> Doubles:
+    """Median of each step and the two rows before it: a single wild row, as a bad transfer makes them, is gone.
+
+    Works on `before` (2, K), the last two rows, which carry over. A row before that is missing, or lies before a beginning,
+    is no other opinion: the step stands.
+    """
+    rows = np.concatenate([before, steps])
+    second, first = rows[:-2].copy(), rows[1:-1].copy()
+    first[begins] = np.nan
+    second[begins] = np.nan
+    second[1:][begins[:-1]] = np.nan
+    before[:] = rows[-2:]
+    if len(begins) and begins[-1]:
+        before[0] = np.nan
+    alone = np.isnan(first) | np.isnan(second)
+    first, second = np.where(alone, steps, first), np.where(alone, steps, second)
+    median: Doubles = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), steps))
+    return median
 
 
 def running_means(
