@@ -109,11 +109,12 @@ def _flow(f: Facts, s: RuleSettings) -> Bools:
 
 
 def _plant(f: Facts, s: RuleSettings) -> Bools:
-    return proven(f, PLANT_PROOF, s)
+    """Machine or pump on; a machine that tells its own state has also left its start-up behind."""
+    return proven(f, PLANT_PROOF, s) & (f.settled | ~f.running)
 
 
 def _plant_if_told(f: Facts, s: RuleSettings) -> Bools:
-    return proven(f, PLANT_PROOF, s) | ~_told(f, PLANT_PROOF)
+    return _plant(f, s) | ~_told(f, PLANT_PROOF)
 
 
 # By the name in a rule's row: whether the unit does what the rule is about.

@@ -84,7 +84,7 @@ class Kind:
         for index, rule in enumerate(self.rules):
             confirmation[index] = rule.confirmation_seconds * 1000
             needs[index, [self.slot[point] for point in rule.points]] = True
-            speaks_for[index, [self.family_slot[name] for name in rule.families if name in self.family_slot]] = True
+            speaks_for[index, [self.family_slot[name] for name in self.known_families(rule)]] = True
         put(self, "confirmation_ms", confirmation)
         put(self, "needs", needs)
         put(self, "speaks_for", speaks_for)
@@ -126,7 +126,9 @@ class Kind:
         return 0 if self.spec is None else len(self.spec.families)
 
     def known_families(self, rule: Rule) -> tuple[str, ...]:
-        """The families of a rule that this kind has, the likeliest first."""
+        """The families of a rule that this kind has and that it speaks for here, the likeliest first."""
+        if rule.speaks_on and self.name not in rule.speaks_on:
+            return ()
         return tuple(name for name in rule.families if name in self.family_slot)
 
 

@@ -59,6 +59,7 @@ class Rule(NamedTuple):
         settings: Those that it reads, named from [rules] on.
         catalogue: Whether its condition and thresholds are the catalogue's.
         sweep: What it looks at instead of points of its own.
+        speaks_on: Kinds of equipment on which it speaks for its families, all if empty: elsewhere healthy units trip it.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Rule(NamedTuple):
     settings: tuple[str, ...] = ()
     catalogue: bool = False
     sweep: str = ""
+    speaks_on: tuple[str, ...] = ()
 
 
 # By unit: below the resolution of any sensor, above what float32 and settings of four digits lose.
@@ -110,6 +112,7 @@ def catalogue_rule(
     source: str = "open-fdd catalogue",
     thresholds: tuple[Threshold, ...] = (),
     sweep: str = "",
+    speaks_on: tuple[str, ...] = (),
 ) -> Rule:
     """A row of the catalogue, its settings taken from its thresholds."""
     return Rule(
@@ -132,4 +135,5 @@ def catalogue_rule(
         settings=tuple(dict.fromkeys(name for one in thresholds for name in one.settings)),
         catalogue=True,
         sweep=sweep,
+        speaks_on=speaks_on,
     )

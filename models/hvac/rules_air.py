@@ -74,6 +74,7 @@ AIR_RULES: tuple[Rule, ...] = (
         "FC4", "Operating mode changes too often", "mode entries within the last hour > most allowed",
         (_FAN, _OAD), air.fc4, confirm=3600, unit="none", gate="fan", equipment=_AIR, source=_G36,
         any_of=((_CV, "dx_cooling_command"),), families=("control_hunting",),
+        speaks_on=("ahu",),
         thresholds=(_one("delta_os_max", "air.mode_changes_an_hour_max", "as it is"), _DELAY),
     ),
     catalogue_rule(

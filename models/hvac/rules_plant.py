@@ -38,7 +38,7 @@ PLANT_RULES: tuple[Rule, ...] = (
     catalogue_rule(
         "CHW-NOLOAD-1", "Chiller runs without load", "proven on while all zones or all air handlers are satisfied",
         (), plant.runs_without_load, confirm=1800, unit="state", gate="plant", equipment=_CHILLER, any_of=(_LOAD,),
-        families=("schedule_wrong",),
+        # Satisfied zones may be the chiller's merit: shown, never an alert.
         # The bands are applied by whoever tells that the load is satisfied.
         thresholds=(
             Threshold("comfort_low_f", "degF", ()), Threshold("comfort_high_f", "degF", ()),
@@ -62,7 +62,7 @@ PLANT_RULES: tuple[Rule, ...] = (
     catalogue_rule(
         "CHW-3", "Chilled water off its setpoint", "|CHWST - CHWSTSP| > e while the pump runs",
         (_CHWST, "chilled_water_supply_temperature_setpoint", _PUMP), plant.supply_outside_deadband, confirm=300,
-        equipment=_CHILLER, families=("compressor_weak", "refrigerant_undercharge", "chilled_water_sensor_drift"),
+        equipment=_CHILLER,# Healthy chillers leave it at part load, too: shown, never an alert.
         thresholds=(_one("sp_band", "plant.supply_deadband_celsius"),),
     ),
     catalogue_rule(
@@ -120,9 +120,10 @@ PLANT_RULES: tuple[Rule, ...] = (
         (_CHWST, "chilled_water_reset_request_count"), plant.chilled_supply_trim, confirm=1800, gate="plant_if_told",
         equipment=_CHILLER, thresholds=_requests("chw_lo", "plant.supply_low_celsius"),
     ),
+    # Some buildings never rest: shown, never an alert.
     catalogue_rule(
         "SCHED-247", "Fan or pump never rests", "on for at least this share of the last seven days",
-        (), plant.always_on, confirm=3600, unit="fraction", inclusive=True, families=("schedule_wrong",),
+        (), plant.always_on, confirm=3600, unit="fraction", inclusive=True,
         equipment=("ahu", "rtu", "heat_pump", "chiller", "boiler", "fan_coil", "vav_box"),
         any_of=(("supply_fan_status", "supply_fan_speed_command", "tower_fan_speed_command", *PLANT_PROOF),),
         thresholds=(

@@ -60,6 +60,8 @@ SENSOR_RULES: tuple[Rule, ...] = (
         (), sensor.output_hunts, sweep="every control output of the unit",
         confirm=300, unit="fraction", equipment=_ANY, inclusive=True,
         families=("control_hunting",),
+        # Stages and compressors switch all the time, and are right to.
+        speaks_on=("ahu", "fan_coil", "vav_box"),
         thresholds=(
             _one("change_deadband_pct", "hunting_deadband_fraction", "percent"),
             _one("minimum_span_pct", "hunting_span_fraction", "percent"),
