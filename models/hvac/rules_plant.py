@@ -62,7 +62,8 @@ PLANT_RULES: tuple[Rule, ...] = (
     catalogue_rule(
         "CHW-3", "Chilled water off its setpoint", "|CHWST - CHWSTSP| > e while the pump runs",
         (_CHWST, "chilled_water_supply_temperature_setpoint", _PUMP), plant.supply_outside_deadband, confirm=300,
-        equipment=_CHILLER,# Healthy chillers leave it at part load, too: shown, never an alert.
+        equipment=_CHILLER,
+        # Healthy chillers leave it at part load, too: shown, never an alert.
         thresholds=(_one("sp_band", "plant.supply_deadband_celsius"),),
     ),
     catalogue_rule(
