@@ -23,7 +23,8 @@ from models.hvac.points import F_MAX, R_MAX, P
 from models.hvac.rule import Rule
 from models.hvac.rules import CATALOGUE, RULE_BY_ID
 from models.hvac.rules_list import document, list_rules
-from models.hvac.rules_recorded import CATALOGUE_SETTINGS, ROLES
+from models.hvac.rules_recorded import CATALOGUE_SETTINGS
+from models.hvac.rules_roles import ROLES
 from models.hvac.rules_run import FAULT, PASS, SKIPPED_MISSING, SKIPPED_OFF, Outcome, run_rules
 from models.hvac.settings import RuleSettings
 from models.hvac.verdicts import Verdicts
