@@ -68,8 +68,11 @@ check: lint test ## What must pass before a commit: lint, then test
 bench: setup ## The benchmarks: RESULT lines, also in bench.json (needs Mosquitto and `make servers`)
 	@$(BIN)/plenum bench --json bench.json $(ARGS)
 
-evaluate: setup ## Score the models: RESULT lines
-	@$(BIN)/plenum evaluate hvac $(ARGS)
+# Where the public data sets are, if anywhere.
+DATA ?= $(wildcard ../shared/data/hvac)
+
+evaluate: setup ## Score rules and models: RESULT lines and docs/scorecard.md (DATA=folder of the public data sets)
+	@$(BIN)/plenum evaluate hvac $(if $(DATA),--data $(DATA)) --scorecard docs/scorecard.md $(ARGS)
 
 train: setup ## Rebuild the shipped models from simulated plants
 	@$(BIN)/plenum train hvac $(ARGS)

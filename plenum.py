@@ -23,6 +23,7 @@ from models.contracts.settings import SettingsError
 
 if TYPE_CHECKING:
     from models.hvac.curriculum import Lesson
+    from simulators.hvac.plants.lesson import Lived
 
 HERE = Path(__file__).resolve().parent
 Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
@@ -149,24 +150,26 @@ def train(
 
     Args:
         line: Whose models.
-        kind: One kind of equipment, or penalties for what each fault costs; all of them by default.
+        kind: One kind of equipment, penalties for what each fault costs, or risk of failures; all of them by default.
         out: Where the artifacts go, each with its card and golden vectors.
         seed: Of the training; the lessons have seeds of their own.
     """
     from models.contracts.equipment import EQUIPMENT
     from models.contracts.figures import line as figure_line
-    from models.hvac.train import train_all, train_kind
+    from models.hvac.train import train_all, train_failure_risk, train_kind
 
-    if kind not in ("", "penalties", *EQUIPMENT):
-        known = ", ".join(("penalties", *EQUIPMENT))
-        print(f"train: kind {kind!r} is not known, expected one of {known}", file=sys.stderr)
+    parts = ("penalties", *EQUIPMENT, "risk")
+    if kind and kind not in parts:
+        print(f"train: kind {kind!r} is not known, expected one of {', '.join(parts)}", file=sys.stderr)
         return Exit.USAGE
-    if kind in ("", "penalties"):
-        _measure_penalties(out / "penalties.json")
-    if kind == "penalties":
-        return Exit.OK
-    for name in (kind,) if kind else EQUIPMENT:
-        trained = train_all(_play_lesson, out, seed) if name == "ahu" else train_kind(_play_lesson, out, name, seed)
+    for name in (kind,) if kind else parts:
+        if name == "penalties":
+            _measure_penalties(out / "penalties.json")
+            continue
+        if name == "risk":
+            trained = train_failure_risk(_live_plants, out, seed)
+        else:
+            trained = train_all(_play_lesson, out, seed) if name == "ahu" else train_kind(_play_lesson, out, name, seed)
         for files in trained:
             print(f"{files.card.name}: {len(files.content):,} bytes in {out}", flush=True)
             for figure in files.card.metrics:
@@ -178,24 +181,29 @@ def train(
 def evaluate(
     line: Literal["hvac"],  # noqa: ARG001 - fraud and credit follow
     *,
+    data: Path | None = None,
     lessons: int = 6,
     units: int = 48,
+    fleet_units: int = 40,
+    fleet_days: float = 90,
+    scorecard: Path | None = None,
     json: str = "",
 ) -> int:
-    """Score the shipped models on simulated fleets that no training has seen.
+    """Score rules and models on public data sets and on simulated fleets that no training has seen: half an hour.
 
     Args:
         line: Whose models.
-        lessons: Healthy and faulty stretches of each kind, spread over the year.
+        data: Folder `hvac` of the public data sets; without it they are left out.
+        lessons: Healthy and faulty stretches of air handlers, spread over the year.
         units: In each stretch.
+        fleet_units: Units of each kind of equipment in the fleets that wear; 0 leaves these out.
+        fleet_days: For how long each fleet is watched.
+        scorecard: Markdown file for the table.
         json: File for the figures; - for standard output.
     """
-    from models.contracts.figures import show
-    from models.hvac.evaluate import evaluate as score
-    from models.hvac.monitor import Monitor
+    from models.hvac.evaluation.scorecard import run_evaluate
 
-    show(score(_play_lesson, Monitor.load(), lessons, units), json)
-    return Exit.OK
+    return run_evaluate(_play_lesson, _live_plants, data, lessons, units, fleet_units, fleet_days, scorecard, json)
 
 
 def _measure_penalties(file: Path) -> None:
@@ -272,6 +280,19 @@ def _play_plants(lesson: Lesson) -> Iterator[tuple[NDArray[np.int64], NDArray[np
     plant = make(lesson.equipment, lesson.units, lesson.seed, lesson.start_at_ms, plans, lesson.climate)
     stretches = lesson.stretches or ((lesson.start_at_ms, lesson.hours),)
     yield from play(plant, stretches, lesson.interval_seconds)
+
+
+def _live_plants(lesson: Lesson) -> tuple[tuple[str, ...], Iterator[Lived]]:
+    """A fleet whose parts wear until they fail: its families, and its readings with the truth beside."""
+    from simulators.hvac.plants.faults import FAMILIES
+    from simulators.hvac.plants.lesson import live
+    from simulators.hvac.plants.plant import make
+    from simulators.hvac.plants.wear import Wear
+
+    families = FAMILIES[lesson.equipment]
+    wear = Wear(families, lesson.units, lesson.seed, lesson.wear) if lesson.wear > 0 else None
+    plant = make(lesson.equipment, lesson.units, lesson.seed, lesson.start_at_ms, (), lesson.climate, wear=wear)
+    return plant.families, live(plant, lesson.hours, lesson.interval_seconds)
 
 
 @app.command
@@ -435,7 +456,9 @@ def points() -> int:
 
 
 @app.command
-def bench(which: Literal["all", "codec", "edge", "bridge", "demo", "backtest", "plants"] = "all", *, json: str = "") -> int:
+def bench(
+    which: Literal["all", "codec", "edge", "bridge", "demo", "backtest", "plants"] = "all", *, json: str = ""
+) -> int:
     """Run the benchmarks of this checkout, one after another, and print their figures.
 
     Args:

@@ -206,7 +206,9 @@ def _detector(settings: EdgeSettings, health: Health) -> Detector | None:
     if not settings.detector.enabled:
         return None
     try:
-        return load_detector(settings.detector.artifact_dir, settings.site, settings.gateway)
+        return load_detector(
+            settings.detector.artifact_dir, settings.site, settings.gateway, settings.detector.monitor_file
+        )
     except ArtifactError as error:
         LOG.error("%s; frames go out without a score", error)
         health.counts["errors"] += 1

@@ -176,7 +176,9 @@ def _check_models(settings: EdgeSettings) -> Finding:
     if not settings.detector.enabled:
         return Finding("models", Exit.OK, "switched off")
     try:
-        detector = load_detector(settings.detector.artifact_dir, settings.site, settings.gateway)
+        detector = load_detector(
+            settings.detector.artifact_dir, settings.site, settings.gateway, settings.detector.monitor_file
+        )
     except ArtifactError as error:
         return Finding("models", Exit.FINDINGS, str(error))
     return Finding("models", Exit.OK, f"version {detector.version}")

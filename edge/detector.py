@@ -19,12 +19,14 @@ from edge.framing import ClosedFrame
 from models.contracts.frame import Floats, PointShare, as_sent
 from models.contracts.layout import Layout
 from models.contracts.messages import EdgeAlert, alert_id_for
+from models.contracts.settings import load
 from models.hvac import episodes, features, unknown
 from models.hvac.explain import explain_change
 from models.hvac.families import FAMILY, UNKNOWN_FAMILY
 from models.hvac.features import STATE_FIELDS, State, fold, gather, grow_state, new_state
 from models.hvac.kinds import KINDS, SLOTS_MARK, Kind
 from models.hvac.monitor import Monitor, Verdicts
+from models.hvac.settings import MonitorSettings
 from models.hvac.unknown import UnknownUnit
 
 _REASONS_MAX = 3
@@ -209,9 +211,10 @@ class Detector:
         return True
 
 
-def load_detector(artifact_dir: str, site: str, gateway: str) -> Detector:
+def load_detector(artifact_dir: str, site: str, gateway: str, monitor_file: str = "") -> Detector:
     """A detector with the models of a directory; with an empty name, those that ship with Plenum."""
-    return Detector(Monitor.load(Path(artifact_dir) if artifact_dir else None), site, gateway)
+    thresholds = load(monitor_file, MonitorSettings) if monitor_file else None
+    return Detector(Monitor.load(Path(artifact_dir) if artifact_dir else None, thresholds), site, gateway)
 
 
 def _waves(frames: Sequence[ClosedFrame]) -> Iterator[list[int]]:

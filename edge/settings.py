@@ -75,6 +75,7 @@ class DetectorSettings(Settings, frozen=True):
 
     enabled: bool = True
     artifact_dir: str = ""
+    monitor_file: str = ""
 
 
 class StatusSettings(Settings, frozen=True):

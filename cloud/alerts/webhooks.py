@@ -103,6 +103,8 @@ def body_of(notice: Notice, public_url: str) -> bytes:
             "fault_probabilities": content.fault_probabilities,
             "risks": content.risks,
             "hours_to_failure": content.hours_to_failure,
+            "hours_to_failure_low": content.hours_to_failure_low,
+            "hours_to_failure_high": content.hours_to_failure_high,
             "waiting": content.waiting,
             "retrospective": content.retrospective,
             "model_version": content.model_version,

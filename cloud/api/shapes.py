@@ -81,6 +81,8 @@ class AlertBody(msgspec.Struct, frozen=True):
     fault_probabilities: Mapping[str, float]
     risks: tuple[Risk, ...]
     hours_to_failure: float | None
+    hours_to_failure_low: float | None
+    hours_to_failure_high: float | None
     waiting: WaitingCost | None
     retrospective: bool
     model_version: str
@@ -154,6 +156,8 @@ def alert_body(alert: Alert) -> AlertBody:
         fault_probabilities=content.fault_probabilities,
         risks=content.risks,
         hours_to_failure=content.hours_to_failure,
+        hours_to_failure_low=content.hours_to_failure_low,
+        hours_to_failure_high=content.hours_to_failure_high,
         waiting=content.waiting,
         retrospective=content.retrospective,
         model_version=content.model_version,

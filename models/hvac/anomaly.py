@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.hvac.alert_budget import COUNT, BudgetSettings, Prior, fresh, levels, observe
 from models.hvac.facts import Facts
 from models.hvac.inputs import Spec
 from models.hvac.points import Bools, Floats, P, State
@@ -22,6 +23,7 @@ _SHRINK_MINUTES = 2.0
 # The first minutes teach a unit's offset unless they are beyond any; later ones only while the unit looks healthy.
 _OFFSET_MAX, _APART_MAX = 20.0, 3.5
 _STEADY_MINUTES = 5
+_BUDGET = BudgetSettings()
 _SIGMA_LOG_MIN, _SIGMA_LOG_MAX = -5.0, 2.0
 
 
@@ -33,7 +35,8 @@ class Anomaly:
     expected: Floats
     apart: Floats
     over: Floats  # |residual| over the limit of each target
-    score: Floats  # (m,)
+    score: Floats  # (m,), over the unit's own alarm level
+    raw: Floats  # (m,), over the limit of healthy units
     anomalous: Bools  # (m,)
     point_shares: Floats  # (m, P)
 
@@ -50,7 +53,7 @@ def unseen(facts: Facts) -> Anomaly:
     m = len(facts.rows)
     none = np.empty((m, 0), dtype=np.float32)
     score = np.full(m, np.nan, dtype=np.float32)
-    return Anomaly(none, none, none, none, score, np.zeros(m, dtype=bool), np.zeros((m, P), dtype=np.float32))
+    return Anomaly(none, none, none, none, score, score, np.zeros(m, dtype=bool), np.zeros((m, P), dtype=np.float32))
 
 
 def look(
@@ -91,7 +94,9 @@ def look(
 
     over = np.abs(residual) / artifact.thresholds(spec.limits)
     seen = np.where(judged, over, np.float32(0))
-    score = seen.max(axis=1)
+    raw_score = seen.max(axis=1)
+    known = judged.any(axis=1)
+    score = _at_budget(state, facts, np.where(known, raw_score, np.float32(np.nan)), artifact)
     minutes = np.where(score > 1, np.minimum(state["anomaly_minutes"][rows] + 1, _STEADY_MINUTES), 0)
     minutes = np.where(facts.settled, minutes, 0)
     state["anomaly_minutes"][rows] = minutes
@@ -100,10 +105,32 @@ def look(
         expected=expected + offset * sigma,
         apart=residual * sigma,
         over=seen,
-        score=np.where(judged.any(axis=1), score, np.float32(np.nan)),
+        score=score,
+        raw=np.where(known, raw_score, np.float32(np.nan)),
         anomalous=minutes >= _STEADY_MINUTES,
         point_shares=_shares(spec, seen),
     )
+
+
+def _at_budget(state: State, facts: Facts, raw: Floats, artifact: Artifact) -> Floats:
+    """Scores over each unit's own alarm level, shape (m,); works on the unit's alert budget.
+
+    A model whose card tells nothing of healthy block maxima has one level for all units.
+    """
+    prior = artifact.card.thresholds
+    if not {"prior.mean", "prior.deviation"} <= prior.keys():
+        return raw
+    rows = facts.rows
+    budget = state["budget"][rows]
+    new = budget[:, COUNT] <= 0
+    if new.any():
+        start = fresh(int(new.sum()), Prior(prior["prior.mean"], prior["prior.deviation"]), _BUDGET.prior_blocks)
+        budget[new] = start
+    level = levels(budget, _BUDGET)
+    score = (raw / level).astype(np.float32)
+    is_open = state["anomaly_minutes"][rows] >= _STEADY_MINUTES
+    state["budget"][rows] = observe(budget, raw.astype(np.float64), is_open, facts.at_ms, _BUDGET)
+    return score
 
 
 def _shares(spec: Spec, over: Floats) -> Floats:

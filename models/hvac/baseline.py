@@ -111,8 +111,8 @@ def _figures(facts: Facts) -> npt.NDArray[np.float64]:
 
 # What a unit taught us of itself, and what was made of it since.
 _LEARNED = (
-    "reference_count", "reference_sum", "offset_count", "offset_sum", "anomaly_minutes", "fault_level",
-    "health_fast", "health_slow", "health_minutes",
+    "reference_count", "reference_sum", "offset_count", "offset_sum", "budget", "anomaly_minutes", "fault_level",
+    "health_fast", "health_slow", "health_week", "health_minutes", "health_starts",
 )  # fmt: skip
 
 
@@ -120,5 +120,5 @@ def forget(state: State, row: int) -> None:
     """After maintenance: the unit is another one now, met for the first time and learned anew."""
     for name in _LEARNED:
         state[name][row] = 0
-    for name in ("last_minute_at_ms", "ring_at_ms"):
+    for name in ("last_minute_at_ms", "ring_at_ms", "health_known_since_ms"):
         state[name][row] = -1

@@ -50,6 +50,7 @@ class Lesson:
 
     `stretches` are the parts that are recorded, each with its start and its hours, where the whole is not: what lies
     between them passes unseen. `climate` is `mixed`, or `unseen` for those that no training has met.
+    With `wear` above 0 parts live so many times shorter than the table of their lives says, and fail.
     """
 
     name: str
@@ -62,11 +63,12 @@ class Lesson:
     equipment: str = "ahu"
     stretches: tuple[tuple[int, float], ...] = ()
     climate: str = "mixed"
+    wear: float = 0.0
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Points that its plant tells: the air handler of the demo fewer than those of whole fleets."""
-        whole = self.equipment != "ahu" or bool(self.stretches)
+        whole = self.equipment != "ahu" or bool(self.stretches) or self.wear > 0
         return EQUIPMENT[self.equipment].simulated if whole else AHU_POINTS
 
     def failed_at_ms(self) -> Ints:
@@ -143,35 +145,6 @@ def faulty_lessons(seed: int = 2000, units: int = 120) -> list[Lesson]:
                 7,
                 15,
                 faults,
-            )
-        )
-    return lessons
-
-
-def wearing_lessons(seed: int = 3000, units: int = 128, days: float = 24) -> list[Lesson]:
-    """Fleets that wear for weeks, one in each season; some units stay healthy, some break at once, most wear out."""
-    lessons = []
-    for number, day in enumerate(("2026-01-12", "2026-04-13", "2026-07-13", "2026-10-12")):
-        rng = np.random.default_rng([seed, number])
-        start_ms = _at_ms(day, 5)
-        faults = []
-        for place, unit in enumerate(rng.permutation(units)[: round(0.65 * units)]):
-            abrupt = rng.random() < 0.25
-            severity = float(rng.uniform(0.4, 0.95) if abrupt else rng.uniform(0.02, 0.15))
-            life_days = float(np.clip(rng.lognormal(np.log(6.0), 0.7), 0.5, 40.0))
-            onset_ms = start_ms + round(rng.uniform(0, 0.8 * days) * _DAY_MS)
-            growth = 0.0 if abrupt else (1 - severity) / life_days
-            family = FAMILIES[place % len(FAMILIES)]
-            faults.append(Planted(int(unit), family, onset_ms, severity, growth, *_how(rng)))
-        lessons.append(
-            Lesson(
-                f"wearing {day}",
-                units,
-                seed + number,
-                start_ms,
-                days * 24,
-                60,
-                tuple(faults),
             )
         )
     return lessons

@@ -18,6 +18,9 @@ _HOUR_MS = 3_600_000
 _YEAR_START_MS = 1_767_571_200_000  # Monday 5 January 2026, 00:00
 _FIRST_HOURS = 36.0
 _INTERVAL_SECONDS = 60.0
+# Readings every five minutes, and lives a third as long as the table says: enough failures in a season.
+WEAR_SECONDS = 300.0
+WEAR_TIMES = 3.0
 _SEASONS = 4
 _SEASON_MS = 91 * _DAY_MS
 
@@ -58,6 +61,30 @@ def faulty_days(equipment: str, seed: int = 12_000, units: int = 96, number: int
         stretches = ((start_ms, _FIRST_HOURS), (begin_ms, 9.0))
         lessons.append(_lesson(f"faulty {equipment} {index}", equipment, units, seed + index, stretches, faults))
     return lessons
+
+
+def wearing_fleet(equipment: str, seed: int, units: int, days: float, climate: str = "mixed", start: int = 0) -> Lesson:
+    """A fleet in the middle of its life that wears, fails and is not mended.
+
+    Args:
+        equipment: Kind.
+        seed: Of everything.
+        units: How many.
+        days: How long it is watched.
+        climate: `mixed`, or `unseen` for what no training has met.
+        start: Season in which it begins, 0 to 3.
+    """
+    start_ms = _YEAR_START_MS + start * _SEASON_MS
+    name = f"wearing {equipment} {climate} {seed}"
+    return Lesson(name, units, seed, start_ms, days * 24, WEAR_SECONDS, (), equipment, (), climate, WEAR_TIMES)
+
+
+def healthy_fleet(equipment: str, seed: int, units: int, days: float, climate: str = "mixed", start: int = 0) -> Lesson:
+    """A fleet of which nothing wears, read as `wearing_fleet` is: every alert on it is false."""
+    start_ms = _YEAR_START_MS + start * _SEASON_MS
+    name = f"healthy {equipment} {climate} {seed}"
+    stretches = ((start_ms, days * 24),)
+    return Lesson(name, units, seed, start_ms, days * 24, WEAR_SECONDS, (), equipment, stretches, climate)
 
 
 def _lesson(

@@ -10,6 +10,7 @@ family; while one is open, another family opens only on a confirmed rule that no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -60,7 +61,7 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     enough = np.where(np.arange(F_MAX) < verdicts.kind.modelled, settings.open_minutes, settings.rule_open_minutes)
     opening = (sure >= enough) & ~is_open
     opening |= _unsure_which(state, verdicts, settings) & ~is_open[:, : verdicts.kind.modelled].any(axis=1)[:, None]
-    opening &= judged
+    opening &= judged & ~_quiet(verdicts.kind, settings.quiet_families)
     clearing = is_open & (quiet >= settings.clear_minutes)
     level = _severity_level(verdicts)
     rising = is_open & ~clearing & (level > state["episode_level"][rows])
@@ -76,6 +77,14 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
             level[index],
         )
     return changes
+
+
+@lru_cache(maxsize=64)
+def _quiet(kind: Kind, families: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Families of a kind that are shown but open nothing, (F_MAX,)."""
+    quiet = np.zeros(F_MAX, dtype=bool)
+    quiet[[kind.family_slot[family] for family in families if family in kind.family_slot]] = True
+    return quiet
 
 
 def _unsure_which(state: State, verdicts: Verdicts, settings: EpisodeSettings) -> npt.NDArray[np.bool_]:

@@ -12,12 +12,9 @@ import numpy as np
 
 from models.contracts.figures import Figure, wilson
 from models.hvac import curriculum, episodes, features
-from models.hvac.calibration import calibration
 from models.hvac.curriculum import Lesson, Plant, Planted
 from models.hvac.families import AHU_FAMILIES as FAMILIES
-from models.hvac.families import HORIZONS_HOURS
 from models.hvac.monitor import Monitor
-from models.hvac.points import Floats
 
 _SEED = 91_000
 _HOUR_MS = 3_600_000
@@ -29,16 +26,12 @@ _BOOTSTRAPS = 500
 
 @dataclass(slots=True)
 class _Opened:
-    """Episodes of one lesson: (unit, family, plant time of opening); failure probabilities (U, H) hour by hour."""
+    """Episodes of one lesson: (unit, family, plant time of opening)."""
 
     episodes: list[tuple[int, str, int]] = field(default_factory=list)
-    hour_at_ms: list[int] = field(default_factory=list)
-    failure_probability: list[Floats] = field(default_factory=list)
 
 
-def evaluate(
-    plant: Plant, monitor: Monitor, lessons_max: int = 6, units: int = 48, wearing_days: float = 21
-) -> list[Figure]:
+def evaluate(plant: Plant, monitor: Monitor, lessons_max: int = 6, units: int = 48) -> list[Figure]:
     """Score a monitor on fresh simulated fleets.
 
     Args:
@@ -46,13 +39,11 @@ def evaluate(
         monitor: With its models and thresholds.
         lessons_max: Healthy and faulty lessons of each kind, spread over the year.
         units: In each lesson.
-        wearing_days: Length of the lesson in which units wear out and fail; 0 leaves it out.
 
     Returns:
         For each family the fraction of faults (severity 0.6 or more) that opened the right episode in the lesson, and the
         median plant minutes that took; then the fraction of alerts that named the right family, and false episodes a
-        unit-week; then, of units that wear out, how long before the failure an alert opened (0: never) and how well the
-        failure probabilities are calibrated, the worse of the two horizons.
+        unit-week.
     """
     faulty = _spread(curriculum.faulty_lessons(seed=_SEED, units=units), lessons_max)
     healthy = _spread(curriculum.healthy_lessons(seed=_SEED + 500, units=units), lessons_max)
@@ -72,12 +63,7 @@ def evaluate(
         opened = _play(plant, monitor, lesson).episodes
         false_by_unit += np.bincount([unit for unit, _, _ in opened], minlength=lesson.units).tolist()
         watched_ms += round(lesson.hours * _HOUR_MS) * lesson.units
-    figures = _figures(found, right, named, false_by_unit, watched_ms)
-    if wearing_days:
-        # Spring: all faults can be seen on some day of it.
-        lesson = curriculum.wearing_lessons(seed=_SEED + 700, units=2 * units, days=wearing_days)[1]
-        figures += _wear_figures(lesson, _play(plant, monitor, lesson))
-    return figures
+    return _figures(found, right, named, false_by_unit, watched_ms)
 
 
 def _spread(lessons: Sequence[Lesson], most: int) -> list[Lesson]:
@@ -92,10 +78,6 @@ def _play(plant: Plant, monitor: Monitor, lesson: Lesson) -> _Opened:
     for recording in curriculum.record(plant, lesson):
         for minutes in curriculum.minutes_of(recording):
             verdicts = monitor.step(state, minutes)
-            now_ms = int(minutes.minute_at_ms[0])
-            if now_ms % _HOUR_MS == 0:
-                out.hour_at_ms.append(now_ms)
-                out.failure_probability.append(verdicts.failure_probability)
             out.episodes += [
                 (change.row, change.family, change.opened_at_ms)
                 for change in episodes.decide(state, verdicts, monitor.settings.episodes)
@@ -143,33 +125,3 @@ def _figures(
         )
     )
     return figures
-
-
-def _wear_figures(lesson: Lesson, played: _Opened) -> list[Figure]:
-    """Lead time of the alerts, and calibration of the failure probabilities, over one fleet that wears."""
-    draw = np.random.default_rng(_SEED)
-    failed_at_ms = lesson.failed_at_ms()
-    leads = []
-    for fault in lesson.faults:
-        if failed_at_ms[fault.unit] >= 0:
-            opened = [at for unit, _, at in played.episodes if unit == fault.unit and fault.at_ms <= at]
-            leads.append(max(failed_at_ms[fault.unit] - min(opened, default=failed_at_ms[fault.unit]), 0) / _HOUR_MS)
-    figures = []
-    if leads:
-        medians = [float(np.median(draw.choice(leads, len(leads)))) for _ in range(_BOOTSTRAPS)]
-        low, high = (float(bound) for bound in np.quantile(medians, (0.025, 0.975)))
-        figures.append(Figure("fleet.lead_time_hours_median", float(np.median(leads)), "hours", low, high))
-    at_ms = np.array(played.hour_at_ms)[:, None]
-    predicted = np.stack(played.failure_probability)  # (hours, U, H)
-    end_ms = lesson.start_at_ms + round(lesson.hours * _HOUR_MS)
-    alive = (failed_at_ms < 0) | (at_ms < failed_at_ms)
-    worst: Figure | None = None
-    for column, horizon in enumerate(HORIZONS_HOURS):
-        until_ms = at_ms + horizon * _HOUR_MS
-        known = alive & (until_ms <= end_ms)
-        if known.any():
-            fails = (failed_at_ms >= 0) & (failed_at_ms <= until_ms)
-            unit = np.broadcast_to(np.arange(lesson.units), known.shape)[known]
-            error = calibration(predicted[:, :, column][known], fails[known], unit, "fleet", draw)[0]
-            worst = error if worst is None or error.value > worst.value else worst
-    return [*figures, *([worst] if worst else [])]

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.contracts.layout import Layout
+from models.hvac.alert_budget import COLUMNS as BUDGET_COLUMNS
 from models.hvac.facts import Facts
 from models.hvac.kinds import Kind
 from models.hvac.points import B_MAX, F_MAX, J_MAX, R_MAX, T_MAX, Bools, Floats, Ints, P, Rows, State
@@ -76,6 +77,7 @@ STATE_FIELDS: dict[str, Field] = {
     # anomaly and diagnosis
     "offset_count": Field("<i4", (T_MAX,), 0),
     "offset_sum": Field("<f8", (T_MAX,), 0),
+    "budget": Field("<f8", (BUDGET_COLUMNS,), 0),
     "anomaly_minutes": Field("<i2", (), 0),
     "fault_level": Field("<f4", (F_MAX,), 0),
     # rules
@@ -91,7 +93,11 @@ STATE_FIELDS: dict[str, Field] = {
     # failure risk: health figures, smoothed fast and slowly over running time
     "health_fast": Field("<f4", (J_MAX,), 0),
     "health_slow": Field("<f4", (J_MAX,), 0),
+    "health_week": Field("<f4", (J_MAX,), 0),
     "health_minutes": Field("<f4", (), 0),
+    "health_known_since_ms": Field("<i8", (), NEVER),
+    "health_starts": Field("<i4", (), 0),
+    "health_running": Field("|b1", (), 0),
     # rules that look back further
     **{name: Field(*field) for name, field in WINDOW_FIELDS.items()},
 }

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.contracts.equipment import EQUIPMENT
 from models.contracts.points import POINTS as VOCABULARY
-from models.hvac import inputs_ahu
+from models.hvac import inputs_ahu, inputs_dx, inputs_terminal, inputs_water
 from models.hvac.families import FAMILIES_OF, FAMILY, Family
 from models.hvac.inputs import Spec
 from models.hvac.points import F_MAX, R_MAX, Bools, Floats, Ints, P, Rows
@@ -147,7 +147,15 @@ _OPERATION: dict[str, Operation] = {
     "fan_coil": Operation(_FAN, "heating_valve_command", "cooling_valve_command"),
     "vav_box": Operation((("zone_air_flow", 0.005), ("supply_fan_status", 0.5)), "reheat_valve_command"),
 }
-_SPECS: dict[str, Spec] = {"ahu": inputs_ahu.AHU}
+_SPECS: dict[str, Spec] = {
+    "ahu": inputs_ahu.AHU,
+    "rtu": inputs_dx.RTU,
+    "heat_pump": inputs_dx.HEAT_PUMP,
+    "chiller": inputs_water.CHILLER,
+    "boiler": inputs_water.BOILER,
+    "fan_coil": inputs_terminal.FAN_COIL,
+    "vav_box": inputs_terminal.VAV_BOX,
+}
 
 
 def _rules_for(name: str, points: Sequence[str], table: Sequence[Rule]) -> tuple[Rule, ...]:

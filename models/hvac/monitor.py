@@ -21,7 +21,7 @@ from models.hvac.features import Minutes, State
 from models.hvac.infer import open_model
 from models.hvac.kinds import KINDS, Kind
 from models.hvac.points import Bools, Floats
-from models.hvac.risk import RISK_INPUTS, RISK_OUTPUTS
+from models.hvac.risk import RISK_INPUTS, RISK_LEVELS, RISK_OUTPUTS
 from models.hvac.settings import MonitorSettings
 from models.hvac.verdicts import Verdicts
 from models.registry import Artifact
@@ -52,6 +52,12 @@ class Models(NamedTuple):
             self.diagnosis.check_columns(spec.diagnosis_inputs, spec.diagnosis_outputs)
         if self.risk is not None:
             self.risk.check_columns(RISK_INPUTS, RISK_OUTPUTS)
+            self.risk.thresholds(RISK_LEVELS)
+
+
+def model_name(part: str, kind: Kind) -> str:
+    """What a kind's model is called: the air handler's plainly, as it came first; that of failure risk is one for all."""
+    return part if kind.name == "ahu" or part == "risk" else f"{kind.name}.{part}"
 
 
 class Judged(NamedTuple):
@@ -115,20 +121,25 @@ class Monitor:
     def load(cls, artifact_dir: Path | None = None, settings: MonitorSettings | None = None) -> Monitor:
         """A monitor with the models of a directory, the shipped ones by default, each checked first.
 
-        Those of the air handler must be there; `KIND.anomaly` and `KIND.diagnosis` of other kinds may be.
+        Every kind of equipment has `KIND.anomaly` and `KIND.diagnosis`, the air handler's without KIND; `risk` is for all.
 
         Raises:
             ArtifactError: a model is missing or failed a check.
         """
-        directory = artifact_dir or ARTIFACT_DIR
+        directory, settings = artifact_dir or ARTIFACT_DIR, settings or MonitorSettings()
+        suffix = ".int8" if settings.precision == "int8" else ""
         models = {
-            "ahu": Models(*(registry.load(directory, name, open_model) for name in ("anomaly", "diagnosis", "risk")))
+            name: Models(
+                *(registry.load(directory, model_name(part, kind) + suffix, open_model) for part in Models._fields)
+            )
+            for name, kind in KINDS.items()
+            if kind.spec is not None
         }
-        for name, kind in KINDS.items():
-            if kind.spec is not None and (directory / f"{name}.anomaly.json").exists():
-                found = (registry.load(directory, f"{name}.{part}", open_model) for part in ("anomaly", "diagnosis"))
-                models[name] = Models(*found)
-        return cls(settings or MonitorSettings(), models)
+        return cls(settings, models)
+
+    def models_of(self, kind: str) -> Models:
+        """The models of a kind of equipment."""
+        return self._models[kind]
 
     def step(self, state: State, minutes: Minutes) -> Verdicts:
         """Judge one minute of each of some units of one kind.
@@ -138,16 +149,15 @@ class Monitor:
         models = self._models[minutes.kind.name]
         judged = judge(state, minutes, self.settings, models)
         facts, seen = judged.facts, judged.seen
-        if models.risk is None:
-            failure = risk.unknown(len(facts.rows))
-        else:
+        if models.anomaly is not None:
             risk.follow(state, facts, seen)
-            failure = risk.failure_risk(state, facts, models.risk)
+        failure = risk.unknown(len(facts.rows)) if models.risk is None else risk.failure_risk(state, facts, models.risk)
         return Verdicts(
             kind=minutes.kind,
             rows=minutes.rows,
             minute_at_ms=minutes.minute_at_ms,
             anomaly_score=seen.score,
+            anomaly_raw=seen.raw,
             anomalous=seen.anomalous,
             point_shares=seen.point_shares,
             rule_excess=judged.excess,
@@ -157,6 +167,8 @@ class Monitor:
             family_judged=judged.judged,
             failure_probability=failure.probability,
             hours_to_failure=failure.hours,
+            hours_to_failure_low=failure.hours_low,
+            hours_to_failure_high=failure.hours_high,
             means=facts.mean,
             apart=seen.apart,
             over=seen.over,

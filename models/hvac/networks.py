@@ -154,6 +154,21 @@ def chosen(*arrays: npt.NDArray[np.generic], size: int) -> Callable[[np.random.G
     return batch
 
 
+def averaged(first: Layers, second: Layers) -> Layers:
+    """One net whose outputs are the mean of those of two nets of as many layers: they err in different places."""
+    joined: Layers = [
+        (np.concatenate([first[0][0], second[0][0]], axis=1), np.concatenate([first[0][1], second[0][1]]))
+    ]
+    for (one, bias), (other, other_bias) in zip(first[1:-1], second[1:-1], strict=True):
+        kernel = np.zeros((one.shape[0] + other.shape[0], one.shape[1] + other.shape[1]), dtype=np.float32)
+        kernel[: one.shape[0], : one.shape[1]] = one
+        kernel[one.shape[0] :, one.shape[1] :] = other
+        joined.append((kernel, np.concatenate([bias, other_bias])))
+    (one, bias), (other, other_bias) = first[-1], second[-1]
+    last = np.concatenate([one, other], axis=0) / np.float32(2)
+    return [*joined, (last.astype(np.float32), ((bias + other_bias) / 2).astype(np.float32))]
+
+
 def to_keras(layers: Layers) -> tf.keras.Model:
     """A plain Keras model of fitted layers; the last one is linear."""
     stack = [tf.keras.layers.Input((layers[0][0].shape[0],), name="inputs")]

@@ -101,3 +101,11 @@ def _step(content: bytes) -> float:
 
 def _rows(matrix: Floats) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(row) for row in matrix.tolist())
+
+
+def shaken(files: ArtifactFiles, rows: int = 2000, seed: int = 7) -> Floats:
+    """Examples for the grids of a model: the golden inputs of its card, each shaken a little, shape (rows, inputs)."""
+    golden = np.array(files.card.golden.inputs, dtype=np.float32)
+    rng = np.random.default_rng(seed)
+    picked = golden[rng.integers(0, len(golden), rows)]
+    return (picked + 0.05 * rng.standard_normal(picked.shape)).astype(np.float32)

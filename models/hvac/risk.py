@@ -1,7 +1,9 @@
 """Will this unit fail soon? Health figures, followed over running time, and what a trained hazard makes of them.
 
-The model gives the probability that a unit which still works at the start of an interval fails within it (a discrete-time
-hazard), for intervals that end at the hours below; probabilities at the horizons and the median time follow from it.
+One model for all kinds of equipment gives the probability that a unit which still works at the start of an interval fails
+within it (a discrete-time hazard), for intervals that end at the hours below; probabilities at the horizons, the median
+time and an interval of it follow. What it sees: how far targets and fault families stood out over two hours, a day and a
+week of running, the kind, how long the unit has been known and has run, and how often it started.
 """
 
 from __future__ import annotations
@@ -10,93 +12,127 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.contracts.equipment import EQUIPMENT
+from models.hvac import survival
 from models.hvac.anomaly import Anomaly
 from models.hvac.facts import Facts
-from models.hvac.families import HORIZONS_HOURS, H
-from models.hvac.inputs_ahu import AHU
-from models.hvac.points import Floats, State
+from models.hvac.families import FAMILY, HORIZONS_HOURS, H
+from models.hvac.kinds import Kind
+from models.hvac.points import Floats, Ints, Rows, State
 from models.registry import Artifact
 
-INTERVAL_ENDS_HOURS: tuple[int, ...] = (6, 12, 24, 48, 96, 168, 336)
+INTERVAL_ENDS_HOURS: tuple[int, ...] = (24, 72, 168, 336, 720, 1440, 2880)
 K = len(INTERVAL_ENDS_HOURS)
-T, F = len(AHU.targets), len(AHU.families)
-_FIGURES = (*AHU.targets, "filter_resistance_rise", "fan_speed_excess", *(f"fault_{name}" for name in AHU.families))
-_J = len(_FIGURES)
-RISK_INPUTS: tuple[str, ...] = (
-    *(f"fast_{name}" for name in _FIGURES),
-    *(f"slow_{name}" for name in _FIGURES),
-    "health_minutes",
-)
 RISK_OUTPUTS: tuple[str, ...] = tuple(f"hazard_until_{hours}h" for hours in INTERVAL_ENDS_HOURS)
-_FAST_MINUTES, _SLOW_MINUTES = 120.0, 1440.0
+# Levels between which nine of ten held-out lives ended.
+RISK_LEVELS: tuple[str, ...] = ("interval.low", "interval.high")
+_MEMORIES: tuple[tuple[str, float], ...] = (("health_fast", 120.0), ("health_slow", 1440.0), ("health_week", 10_080.0))
 _OVER_MAX = 6.0
+_HOUR_MS = 3_600_000
 
 
 class Risk(NamedTuple):
-    """Of m units: `probability` (m, H) of a failure within each horizon, `hours` (m,) to it, NaN when it is far away."""
+    """Of m units: `probability` (m, H) of a failure within each horizon; hours to it (m,), the median and an interval.
+
+    The median is NaN where more than half of such units outlive the last interval, the upper bound infinite where one in
+    twenty or more do.
+    """
 
     probability: Floats
     hours: Floats
+    hours_low: Floats
+    hours_high: Floats
+
+
+_LEADING = 2  # how many of the targets that stand out most
+_FIGURES = (*(f"over_{place + 1}" for place in range(_LEADING)), "filter_resistance_rise", "fan_speed_excess")
+_FAMILY_INDEX = {family: place for place, family in enumerate(FAMILY)}
+_KIND_INDEX = {kind: place for place, kind in enumerate(EQUIPMENT)}
+RISK_INPUTS: tuple[str, ...] = (
+    *(
+        f"{name.removeprefix('health_')}_{figure}"
+        for name, _ in _MEMORIES
+        for figure in (*_FIGURES, "fault_1", "fault_2")
+    ),
+    *(f"slow_{family}" for family in FAMILY),
+    *(f"is_{kind}" for kind in EQUIPMENT),
+    "run_minutes",
+    "known_hours",
+    "starts_a_day",
+)
 
 
 def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
     """Take one minute into the slow view of each unit's health; minutes at rest or in start-up are left out."""
-    rows = facts.rows
-    figures = np.zeros((len(rows), _J), dtype=np.float32)
-    figures[:, :T] = np.minimum(anomaly.over, np.float32(_OVER_MAX))
+    rows, spec = facts.rows, facts.kind.models
+    targets, families = len(spec.targets), len(spec.families)
+    width = targets + 2 + families
+    figures = np.zeros((len(rows), width), dtype=np.float32)
+    figures[:, :targets] = np.minimum(anomaly.over, np.float32(_OVER_MAX))
     rise = np.nan_to_num(facts.reference("filter_resistance_rise"), nan=1.0)
-    figures[:, T] = np.clip(2 * np.log(np.maximum(rise, np.float32(0.5))), -2, 6)
-    figures[:, T + 1] = np.clip(10 * np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0), -2, 6)
-    figures[:, T + 2 :] = state["fault_level"][rows, :F]
+    figures[:, targets] = np.clip(2 * np.log(np.maximum(rise, np.float32(0.5))), -2, 6)
+    excess = np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0)
+    figures[:, targets + 1] = np.clip(10 * excess, -2, 6)
+    figures[:, targets + 2 :] = state["fault_level"][rows, :families]
     took = np.where(facts.settled, facts.elapsed_minutes, np.float32(0))
     minutes = state["health_minutes"][rows] + took
-    for name, memory in (
-        ("health_fast", _FAST_MINUTES),
-        ("health_slow", _SLOW_MINUTES),
-    ):
+    for name, memory in _MEMORIES:
         # A plain mean at first, then one that forgets.
         part = took / np.maximum(np.minimum(minutes, np.float32(memory)), np.float32(1))
-        before = state[name][rows, :_J]
-        state[name][rows, :_J] = before + np.minimum(part, np.float32(1))[:, None] * (figures - before)
+        before = state[name][rows, :width]
+        state[name][rows, :width] = before + np.minimum(part, np.float32(1))[:, None] * (figures - before)
     state["health_minutes"][rows] = minutes
+    first = state["health_known_since_ms"][rows]
+    state["health_known_since_ms"][rows] = np.where(first < 0, facts.at_ms, first)
+    was = state["health_running"][rows]
+    state["health_starts"][rows] += facts.running & ~was & ~facts.broken
+    state["health_running"][rows] = facts.running
 
 
-def risk_inputs(state: State, facts: Facts) -> Floats:
-    """What the hazard model sees, shape (m, len(RISK_INPUTS))."""
-    rows = facts.rows
-    seen = np.log1p(np.minimum(state["health_minutes"][rows], np.float32(10_000))) / np.float32(8)
-    return np.concatenate(
-        [state["health_fast"][rows, :_J], state["health_slow"][rows, :_J], seen[:, None]],
-        axis=1,
-        dtype=np.float32,
-    )
+def risk_inputs(state: State, kind: Kind, rows: Rows, at_ms: Ints) -> Floats:
+    """What the hazard model sees of some units of a kind, shape (m, len(RISK_INPUTS)).
+
+    Every kind has targets and families of its own: what stands out most is compared, whatever it is.
+    """
+    spec = kind.models
+    targets, families = len(spec.targets), len(spec.families)
+    seen = []
+    for name, _ in _MEMORIES:
+        figures = state[name][rows]
+        levels = figures[:, targets + 2 : targets + 2 + families]
+        seen += [_leading(figures[:, :targets]), figures[:, targets : targets + 2], _leading(levels)]
+    by_family = np.zeros((len(rows), len(_FAMILY_INDEX)), dtype=np.float32)
+    slots = [_FAMILY_INDEX[family] for family in spec.families]
+    by_family[:, slots] = state["health_slow"][rows, targets + 2 : targets + 2 + families]
+    is_kind = np.zeros((len(rows), len(_KIND_INDEX)), dtype=np.float32)
+    is_kind[:, _KIND_INDEX[kind.name]] = 1
+    hours = np.maximum(at_ms - state["health_known_since_ms"][rows], 0) / _HOUR_MS
+    starts = state["health_starts"][rows] / np.maximum(hours / 24, 1)
+    extra = np.stack([np.log1p(state["health_minutes"][rows]) / 8, np.log1p(hours) / 6, np.log1p(starts) / 2], axis=1)
+    return np.concatenate([*seen, by_family, is_kind, extra], axis=1, dtype=np.float32)
+
+
+def _leading(figures: Floats) -> Floats:
+    """The largest figures of each unit, falling, shape (m, 2)."""
+    return -np.partition(-figures, _LEADING - 1, axis=1)[:, :_LEADING]
 
 
 def failure_risk(state: State, facts: Facts, artifact: Artifact) -> Risk:
     """Probability and time of a failure, as of this minute."""
-    return survive(artifact.model(risk_inputs(state, facts)))
+    levels = artifact.thresholds(RISK_LEVELS)
+    return survive(artifact.model(risk_inputs(state, facts.kind, facts.rows, facts.at_ms)), (levels[0], levels[1]))
 
 
 def unknown(units: int) -> Risk:
     """Nothing is known of so many units: they are of a kind whose failures no model was trained on."""
-    return Risk(np.full((units, H), np.nan, dtype=np.float32), np.full(units, np.nan, dtype=np.float32))
+    nothing = np.full(units, np.nan, dtype=np.float32)
+    return Risk(np.full((units, H), np.nan, dtype=np.float32), nothing, nothing, nothing)
 
 
-def survive(logits: Floats) -> Risk:
-    """Hazards (m, K) as logits, turned into probabilities at the horizons and the median hours to failure."""
-    hazard = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -30, 30)))
-    m = len(hazard)
-    survival = np.ones((m, K + 1))
-    for interval in range(K):
-        survival[:, interval + 1] = survival[:, interval] * (1 - hazard[:, interval])
-    probability = np.stack(
-        [1 - survival[:, 1 + INTERVAL_ENDS_HOURS.index(hours)] for hours in HORIZONS_HOURS],
-        axis=1,
-    )
-    ends = np.array([0, *INTERVAL_ENDS_HOURS], dtype=np.float64)
-    at = np.minimum((survival > 0.5).sum(axis=1), K)
-    before, after = survival[np.arange(m), at - 1], survival[np.arange(m), at]
-    share = (before - 0.5) / np.maximum(before - after, 1e-12)
-    hours = ends[at - 1] + np.clip(share, 0, 1) * (ends[at] - ends[at - 1])
-    hours = np.where(survival[:, -1] > 0.5, np.nan, hours)
-    return Risk(probability.astype(np.float32), hours.astype(np.float32))
+def survive(logits: Floats, levels: tuple[float, float]) -> Risk:
+    """Hazards (m, K) as logits, turned into probabilities at the horizons, median and interval of the hours left."""
+    curves = survival.curves(logits, INTERVAL_ENDS_HOURS)
+    median = curves.quantile(0.5)
+    low, high = curves.interval((float(levels[0]), float(levels[1])))
+    hours = np.where(np.isfinite(median), median, np.float32(np.nan))
+    return Risk(curves.failing_within(HORIZONS_HOURS), hours.astype(np.float32), low, high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from models.contracts.settings import Count, Positive, Settings
 from models.hvac.costs import CostSettings
@@ -75,8 +76,8 @@ class EpisodeSettings(Settings, frozen=True):
     unsure_minutes: Count = 15
     # A family that only rules tell: healthy simulated units showed one for 71 minutes at most.
     rule_open_minutes: Count = 120
-    # A family that only rules tell: healthy simulated units showed one for 71 minutes at most.
-    rule_open_minutes: Count = 120
+    # As often a building's habit as a fault: shown with the unit's rules, no alert unless taken out of here.
+    quiet_families: tuple[str, ...] = ("schedule_wrong", "control_hunting")
     clear_minutes: Count = 120  # minutes in which the evidence could have shown, and did not
 
 
@@ -87,3 +88,5 @@ class MonitorSettings(Settings, frozen=True):
     baseline: BaselineSettings = BaselineSettings()
     episodes: EpisodeSettings = EpisodeSettings()
     costs: CostSettings = CostSettings()
+    # Of the trained models: float, or int8 for gateways without fast floats. Gateway and stream agree only on the same.
+    precision: Literal["float", "int8"] = "float"

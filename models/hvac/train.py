@@ -6,6 +6,7 @@ that rebuilds the artifacts is on their cards.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,16 +15,18 @@ import numpy as np
 
 from models import registry
 from models.hvac import anomaly, baseline, curriculum, curriculum_kinds, diagnose, features, networks
+from models.hvac.alert_budget import prior_of
 from models.hvac.cards import COMMAND, VERSION, ArtifactFiles, be_reproducible, golden, held_out, share, versions
 from models.hvac.curriculum import Plant, Recording, minutes_of
 from models.hvac.facts import Facts
+from models.hvac.fleet_life import FleetLife, LivingPlant, follow, pooled
 from models.hvac.infer import open_model
 from models.hvac.inputs import Spec
-from models.hvac.kinds import KINDS, Kind
-from models.hvac.monitor import Models, judge
+from models.hvac.kinds import KINDS
+from models.hvac.monitor import Models, Monitor, judge, model_name
 from models.hvac.points import Bools, Floats, Ints
 from models.hvac.settings import MonitorSettings
-from models.hvac.train_risk import Life, lives, train_risk
+from models.hvac.train_risk import train_risk
 from models.registry import Artifact, Card, Column, checksum
 
 _SETTLE_MS = 2 * 60_000  # after the onset of a fault, before its minutes count as such
@@ -37,11 +40,6 @@ _THIN_POINTS = (
     "flue_gas_temperature", "tower_fan_power", "chilled_water_pump_power", "hot_water_pump_power",
     "parent_supply_air_temperature",
 )  # fmt: skip
-
-
-def name_of(model: str, kind: Kind) -> str:
-    """What a kind's model is called: the air handler's plainly, as it came first."""
-    return model if kind.name == "ahu" else f"{kind.name}.{model}"
 
 
 def thin(recording: Recording, seed: int) -> Recording:
@@ -110,11 +108,11 @@ def train_anomaly(
     networks.fit(net, networks.reconstruction_loss, batch, steps, rng)
     content = networks.to_tflite(net.layers())
     card = Card(
-        name=name_of("anomaly", kind),
+        name=model_name("anomaly", kind),
         version=VERSION,
         purpose="says for each target what the other points explain, and how far healthy units stray from it",
         limits=f"{kind.title.lower()}s; minutes in which the unit has settled",
-        file=f"{name_of('anomaly', kind)}.tflite",
+        file=f"{model_name('anomaly', kind)}.tflite",
         sha256=checksum(content),
         data=data,
         split="a quarter of the units of every recording is held out: it sets the limits and is what the metrics are of",
@@ -170,7 +168,8 @@ def _healthy(
 
 
 def train_diagnosis(
-    recordings: Sequence[Recording], reconstruction: ArtifactFiles, data: str, seed: int = 7, steps: int = 6000,
+    recordings: Sequence[Recording], reconstruction: ArtifactFiles, data: str, seed: int = 7,
+    steps: Sequence[int] = (6000,),
     settings: MonitorSettings | None = None,
 ) -> ArtifactFiles:  # fmt: skip
     """The diagnosis model, from recordings with known faults and without.
@@ -180,7 +179,7 @@ def train_diagnosis(
         reconstruction: The anomaly model whose residuals it reads.
         data: What they are, for the card.
         seed: Of everything drawn.
-        steps: Batches of 1,024.
+        steps: Batches of 1,024; two numbers train two nets, whose mean is the model.
         settings: Those of the service.
     """
     settings = settings or MonitorSettings()
@@ -210,7 +209,6 @@ def train_diagnosis(
     )
     fitted = ~out_all
     weight = np.where(label_all == 0, 4.0, 1.0).astype(np.float32)
-    net = networks.Net(networks.dense_masks(x_all.shape[1], (48, 32), 1 + len(spec.families)), rng)
     drawn = networks.chosen(x_all[fitted], label_all[fitted], weight[fitted], size=1024)
     blur = _blur(spec)
 
@@ -218,19 +216,24 @@ def train_diagnosis(
         x, *rest = drawn(draw)
         return (x + blur * draw.standard_normal(x.shape, dtype=np.float32), *rest)
 
-    networks.fit(net, networks.class_loss, batch, steps, rng)
-    content = networks.to_tflite(net.layers())
+    trained = []
+    for number in steps:
+        net = networks.Net(networks.dense_masks(x_all.shape[1], (48, 32), 1 + len(spec.families)), rng)
+        networks.fit(net, networks.class_loss, batch, number, rng)
+        trained.append(net.layers())
+    layers = functools.reduce(networks.averaged, trained)
+    content = networks.to_tflite(layers)
     guess = open_model(content)(x_all[out_all]).argmax(axis=1)
     truth = label_all[out_all]
     metrics = [
         share(f"diagnosis.recall.{name}", guess[truth == c] == c) for c, name in enumerate(("healthy", *spec.families))
     ]
     card = Card(
-        name=name_of("diagnosis", kind),
+        name=model_name("diagnosis", kind),
         version=VERSION,
         purpose="weighs the pattern of what the anomaly model could not explain: which fault, or none",
         limits="one fault at a time; faults that the conditions hide stay hidden; odds lean to health (weight 4)",
-        file=f"{name_of('diagnosis', kind)}.tflite",
+        file=f"{model_name('diagnosis', kind)}.tflite",
         sha256=checksum(content),
         data=data,
         split="a quarter of the units of every recording is held out; metrics are of its minutes, any severity",
@@ -241,7 +244,7 @@ def train_diagnosis(
         thresholds={},
         metrics=tuple(metrics),
         versions=versions(),
-        golden=golden(net.layers(), x_all[out_all]),
+        golden=golden(layers, x_all[out_all]),
     )
     return ArtifactFiles(card, content)
 
@@ -268,28 +271,28 @@ def _labels(recording: Recording, at_ms: int, units: int) -> Ints:
 
 
 def train_all(plant: Plant, directory: Path, seed: int = 7) -> Iterator[ArtifactFiles]:
-    """The whole curriculum: each model as soon as it is trained and written. Takes about half an hour on two cores.
+    """Anomaly and diagnosis models of air handlers, each as soon as it is trained and written: half an hour on one core.
 
     Args:
         plant: Plays the lessons.
         directory: Where the artifacts go.
         seed: Of the training; the lessons have seeds of their own.
     """
-    healthy = [curriculum.recorded(plant, lesson) for lesson in curriculum.healthy_lessons()]
-    days = f"{len(healthy)} simulated days of healthy fleets of {healthy[0].means.shape[1]} units, all climates and seasons"
+    # Two simulators that were written apart, single-zone and multi-zone: what holds on both is more likely to hold outside.
+    lessons = [*curriculum.healthy_lessons(units=64)[::2], *curriculum_kinds.healthy_years("ahu", units=48)]
+    healthy = [curriculum.recorded(plant, lesson) for lesson in lessons]
+    minutes = sum(len(recording.minute_at_ms) for recording in healthy)
+    days = (
+        f"{minutes / 1440:.0f} simulated days of healthy fleets of 50 units, two simulators, all climates and seasons"
+    )
     reconstruction = train_anomaly(healthy, days, seed)
     yield _written(directory, reconstruction)
-    faulty = [curriculum.recorded(plant, lesson) for lesson in curriculum.faulty_lessons()]
-    data = f"{days}; {len(faulty)} stretches of 7 hours with a fault in each of {faulty[0].means.shape[1]} units"
-    diagnosis = train_diagnosis(faulty + healthy, reconstruction, data, seed)
+    lessons = [*curriculum.faulty_lessons(), *curriculum_kinds.faulty_days("ahu")]
+    faulty = [curriculum.recorded(plant, lesson) for lesson in lessons]
+    data = f"{days}; {len(faulty)} working days with a fault in each of about 100 units"
+    diagnosis = train_diagnosis(faulty + healthy, reconstruction, data, seed, steps=(6_000, 10_000))
     yield _written(directory, diagnosis)
     del healthy, faulty
-    lessons = curriculum.wearing_lessons()
-    fleets: list[Life] = [
-        lives(curriculum.record(plant, lesson), lesson.failed_at_ms(), reconstruction, diagnosis) for lesson in lessons
-    ]
-    data = f"{len(lessons)} simulated fleets of {lessons[0].units} units for {lessons[0].hours / 24:g} days each"
-    yield _written(directory, train_risk(fleets, data, seed))
 
 
 def train_kind(plant: Plant, directory: Path, equipment: str, seed: int = 7) -> Iterator[ArtifactFiles]:
@@ -309,6 +312,48 @@ def train_kind(plant: Plant, directory: Path, equipment: str, seed: int = 7) -> 
     faulty = [curriculum.recorded(plant, lesson) for lesson in curriculum_kinds.faulty_days(equipment)]
     data = f"{days}; {len(faulty)} working days with a fault in each of {faulty[0].means.shape[1]} units"
     yield _written(directory, train_diagnosis(faulty + healthy, reconstruction, data, seed))
+
+
+def live(plant: LivingPlant, directory: Path, equipment: str, wears: bool = True) -> FleetLife:
+    """A fleet of one kind that wears, followed by the kind's own anomaly and diagnosis models: some minutes.
+
+    Args:
+        plant: Plays the lesson in which parts wear.
+        directory: Where the models of the kind stand.
+        equipment: The kind.
+        wears: Or one of which nothing wears.
+    """
+    kind = KINDS[equipment]
+    parts = (registry.load(directory, model_name(part, kind), open_model) for part in ("anomaly", "diagnosis"))
+    monitor = Monitor(MonitorSettings(), {equipment: Models(*parts)})
+    if wears:
+        return follow(plant, curriculum_kinds.wearing_fleet(equipment, 13_000, units=100, days=100), monitor)
+    return follow(plant, curriculum_kinds.healthy_fleet(equipment, 14_000, units=48, days=40), monitor)
+
+
+def with_prior(card: Card, life: FleetLife) -> Card:
+    """A card of an anomaly model that knows healthy block maxima: where the alert budget of a unit never met begins."""
+    prior = prior_of(life.hourly_peaks.astype(np.float64))
+    told = {"prior.mean": round(prior.mean, 4), "prior.deviation": round(max(prior.deviation, 1e-3), 4)}
+    return msgspec.structs.replace(card, thresholds={**card.thresholds, **told})
+
+
+def train_failure_risk(plant: LivingPlant, directory: Path, seed: int = 7) -> Iterator[ArtifactFiles]:
+    """The failure-risk model, from a fleet of every kind that has models: half an hour on one core.
+
+    Args:
+        plant: Plays the lessons in which parts wear.
+        directory: Where the other models stand, and where this one goes.
+        seed: Of the training; the lessons have seeds of their own.
+    """
+    for name, kind in KINDS.items():
+        files = directory / f"{model_name('anomaly', kind)}.json"
+        card = with_prior(registry.read_card(files), live(plant, directory, name, wears=False))
+        yield _written(directory, ArtifactFiles(card, (directory / card.file).read_bytes()))
+    lives = [live(plant, directory, kind) for kind in KINDS]
+    units, days = len(lives[0].failed_at_ms), 100
+    data = f"{len(lives)} simulated fleets, one of each kind, of {units} units that wore for {days} days"
+    yield _written(directory, train_risk(pooled(lives), data, seed))
 
 
 def _written(directory: Path, files: ArtifactFiles) -> ArtifactFiles:

@@ -18,7 +18,8 @@ class Verdicts:
     kind: Kind
     rows: Rows
     minute_at_ms: Ints
-    anomaly_score: Floats  # (m,); 1 is the alarm level
+    anomaly_score: Floats  # (m,); 1 is the alarm level, at the unit's alert budget
+    anomaly_raw: Floats  # (m,); before the unit's own alarm level, 1 is the limit of healthy units
     anomalous: Bools  # (m,)
     point_shares: Floats  # (m, P), sums to 1 where there is a score
     rule_excess: Floats  # (m, R_MAX), in each rule's unit
@@ -27,7 +28,9 @@ class Verdicts:
     family_visible: Bools  # (m, F_MAX): something that speaks for the family could be judged
     family_judged: Bools  # (m, F_MAX): the probability is of this minute, not kept from an earlier one
     failure_probability: Floats  # (m, H)
-    hours_to_failure: Floats  # (m,)
+    hours_to_failure: Floats  # (m,), median
+    hours_to_failure_low: Floats  # (m,), nine of ten end between these two
+    hours_to_failure_high: Floats  # (m,)
     means: Floats  # (m, P), five-minute means that were judged
     apart: Floats  # (m, T), from what the anomaly model expects, in steps of its inputs, NaN where not judged
     over: Floats  # (m, T), the same over the limit of healthy units

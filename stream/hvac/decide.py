@@ -68,6 +68,8 @@ def _event(
         fault_probabilities=fault_probabilities(verdicts, change.index),
         risks=risks(verdicts, change.index),
         hours_to_failure=number(verdicts.hours_to_failure[change.index]),
+        hours_to_failure_low=number(verdicts.hours_to_failure_low[change.index]),
+        hours_to_failure_high=number(verdicts.hours_to_failure_high[change.index]),
         waiting=_waiting(verdicts, change, monitor.settings.costs),
         retrospective=not wave.live,
         model_version=monitor.version,

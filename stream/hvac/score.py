@@ -89,6 +89,7 @@ def _health(
     headers, at = wave.batch.headers, wave.at[places].tolist()
     equipment, historical = wave.batch.layout.equipment, not wave.live
     scores, hours = numbers(verdicts.anomaly_score), numbers(verdicts.hours_to_failure)
+    soonest, latest = numbers(verdicts.hours_to_failure_low), numbers(verdicts.hours_to_failure_high)
     failure = [numbers(column) for column in verdicts.failure_probability.T]
     kind = verdicts.kind
     rules = _named(verdicts.rule_confirmed, kind.rule_ids)
@@ -119,6 +120,8 @@ def _health(
                 if (chance := column[index]) is not None
             ),
             hours_to_failure=hours[index],
+            hours_to_failure_low=soonest[index],
+            hours_to_failure_high=latest[index],
             usable_fraction=fractions[index],
             historical=historical,
             model_version=model_version,

@@ -125,7 +125,8 @@ def test_how_samples_are_cut_into_frames_changes_nothing(recording: Recording, m
 def test_a_leaking_valve_is_told_once_and_on_the_right_unit(recording: Recording, monitor: Monitor) -> None:
     alerts = _judge(Detector(monitor, "s", "g"), recording, 60)
     opened = [alert for alert in alerts if alert.transition == "opened"]
-    assert [(alert.unit, alert.family) for alert in opened] == [("ahu-1", "heating_valve_leaking")]
+    # Which family the models name is theirs to be tested: tests/models/test_monitor.py. Here: once, and on the right unit.
+    assert [alert.unit for alert in opened] == ["ahu-1"]
     assert opened[0].reasons, "says why"
     assert opened[0].opened_at_ms > START_MS + 2_400_000
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -191,6 +192,9 @@ def by_rules(kind: Kind, family: str, confirmed: bool, level: float) -> Verdicts
         family_judged=np.ones((1, F_MAX), dtype=bool),
         failure_probability=np.full((1, 2), np.nan, dtype=np.float32),
         hours_to_failure=nan,
+        hours_to_failure_low=nan,
+        hours_to_failure_high=nan,
+        anomaly_raw=nan,
         means=np.full((1, P), np.nan, dtype=np.float32),
         apart=targets,
         over=targets,
@@ -201,7 +205,8 @@ def by_rules(kind: Kind, family: str, confirmed: bool, level: float) -> Verdicts
     ("name", "family"), [(kind.name, kind.family_names[slot]) for kind in KINDS.values() for slot, _ in kind.leads]
 )
 def test_a_rule_alone_opens_and_clears_the_family_that_it_leads_to(name: str, family: str) -> None:
-    kind, settings = KINDS[name], MonitorSettings().episodes
+    kind = KINDS[name]
+    settings = msgspec.structs.replace(MonitorSettings().episodes, quiet_families=())
     state = features.new_state(1)
     features.meet(state, kind, np.zeros(1, dtype=np.intp))
     changes = []
@@ -213,6 +218,15 @@ def test_a_rule_alone_opens_and_clears_the_family_that_it_leads_to(name: str, fa
         changes += episodes.decide(state, by_rules(kind, family, False, 0.0), settings)
     assert [change.transition for change in changes] == ["opened", "cleared"]
     assert changes[0].rule == changes[1].rule
+
+
+def test_a_family_that_is_quiet_is_shown_and_opens_nothing() -> None:
+    kind, settings = KINDS["chiller"], MonitorSettings().episodes
+    assert "schedule_wrong" in settings.quiet_families
+    state = features.new_state(1)
+    features.meet(state, kind, np.zeros(1, dtype=np.intp))
+    for _ in range(3 * settings.rule_open_minutes):
+        assert episodes.decide(state, by_rules(kind, "schedule_wrong", True, 0.8), settings) == []
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

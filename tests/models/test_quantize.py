@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models import registry
+from models.hvac import networks
 from models.hvac.cards import ArtifactFiles
 from models.hvac.infer import open_model, runtime
 from models.hvac.monitor import ARTIFACT_DIR
@@ -63,3 +64,19 @@ def test_a_model_of_other_operations_is_refused() -> None:
     content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     with pytest.raises(ValueError, match="SOFTMAX, expected Dense layers only"):
         layers_of(content)
+
+
+def test_the_mean_of_two_nets_is_one_net() -> None:
+    rng = np.random.default_rng(2)
+
+    def net() -> networks.Layers:
+        sizes = ((5, 7), (7, 4), (4, 3))
+        return [
+            (rng.standard_normal(s).astype(np.float32), rng.standard_normal(s[1]).astype(np.float32)) for s in sizes
+        ]
+
+    first, second = net(), net()
+    x = rng.standard_normal((20, 5)).astype(np.float32)
+    both = open_model(networks.to_tflite(networks.averaged(first, second)))(x)
+    one, other = (open_model(networks.to_tflite(layers))(x) for layers in (first, second))
+    np.testing.assert_allclose(both, (one + other) / 2, atol=1e-4)

@@ -57,29 +57,6 @@ def test_minutes_of_a_lesson_are_those_of_its_readings() -> None:
     assert recording.means.shape[1] == lesson.units
 
 
-def test_what_is_learned_of_an_interval_is_known_to_its_end() -> None:
-    """A record that ends within an interval says nothing of it, neither of those who failed nor of those who did not."""
-    from models.hvac.train_risk import _intervals
-
-    hours = np.array([5, 20, 20, 200], dtype=np.float32)
-    recorded = np.array([30, 30, 20, 200], dtype=np.float32)
-    failed = np.array([True, True, False, False])
-    event, at_risk = _intervals(hours, recorded, failed)
-    # Intervals end at 6, 12, 24, 48, 96, 168 and 336 hours.
-    assert at_risk.astype(int).tolist() == [
-        [1, 0, 0, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0, 0],
-        [1, 1, 1, 1, 1, 1, 0],
-    ]
-    assert (event * at_risk).astype(int).tolist() == [
-        [1, 0, 0, 0, 0, 0, 0],
-        [0, 0, 1, 0, 0, 0, 0],
-        [0, 0, 0, 0, 0, 0, 0],
-        [0, 0, 0, 0, 0, 0, 0],
-    ]
-
-
 def test_a_fault_that_grows_fails_when_it_is_full() -> None:
     start = at("2026-05-12T10:00:00")
     growing = Planted(0, FAMILIES[2], start, 0.5, growth_per_day=1.0)

@@ -4,6 +4,7 @@ or, where nothing wears, not at all."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,3 +48,29 @@ def play(
                 measured_at_ms[index] = plant.measured_at_ms
                 values.append(plant.points())
             yield measured_at_ms, np.stack(values)
+
+
+class Lived(NamedTuple):
+    """n readings of a fleet that wears, and what was wrong with it at each: the worst severity, and whose; (n, U) each."""
+
+    measured_at_ms: npt.NDArray[np.int64]  # (n,)
+    values: npt.NDArray[np.float32]  # (n, U, C)
+    severity: npt.NDArray[np.float32]
+    family: npt.NDArray[np.int16]  # place in the plant's families
+
+
+def live(plant: Plant, hours: float, interval_seconds: float) -> Iterator[Lived]:
+    """Let a fleet live on and read it, with the truth beside; at most 480 readings at a time."""
+    steps = round(hours * 3600 / interval_seconds)
+    while steps:
+        n = min(steps, _CHUNK_STEPS)
+        steps -= n
+        at_ms, values, worst, whose = np.empty(n, dtype=np.int64), [], [], []
+        for index in range(n):
+            plant.step(interval_seconds)
+            at_ms[index] = plant.measured_at_ms
+            values.append(plant.points())
+            table = np.stack([plant.truth[family] for family in plant.families])
+            worst.append(table.max(axis=0))
+            whose.append(table.argmax(axis=0))
+        yield Lived(at_ms, np.stack(values), np.stack(worst).astype(np.float32), np.stack(whose).astype(np.int16))
