@@ -457,7 +457,7 @@ def points() -> int:
 
 @app.command
 def bench(
-    which: Literal["all", "codec", "edge", "bridge", "demo", "backtest", "plants"] = "all", *, json: str = ""
+    which: Literal["all", "codec", "edge", "bridge", "demo", "backtest", "plants", "monitor"] = "all", *, json: str = ""
 ) -> int:
     """Run the benchmarks of this checkout, one after another, and print their figures.
 
@@ -472,7 +472,7 @@ def bench(
         )
         return Exit.USAGE
     worst = 0
-    for name in ("codec", "edge", "bridge", "demo", "backtest", "plants") if which == "all" else (which,):
+    for name in ("codec", "edge", "bridge", "demo", "backtest", "plants", "monitor") if which == "all" else (which,):
         command = [sys.executable, "-m", f"tests.bench.bench_{name}", *(["--json", json] if json else [])]
         worst = max(worst, subprocess.run(command, cwd=HERE, check=False).returncode)
     return worst
