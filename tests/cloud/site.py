@@ -52,7 +52,7 @@ class QuickKafka(Kafka):
         return words
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Return as soon as the condition holds.
 
     Raises:

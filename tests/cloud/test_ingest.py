@@ -33,7 +33,7 @@ from tests.servers import EmbeddedKafka, Mosquitto, Server
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     await asyncio.to_thread(wait_until, condition, seconds)
 
 

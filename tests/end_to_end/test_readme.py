@@ -48,7 +48,21 @@ def test_every_command_of_the_readme_is_tried_here_or_is_one_of_the_two() -> Non
         ".venv/bin/plenum replay history.csv.gz",
         "cp edge/edge.sample.toml edge.toml",
         ".venv/bin/python -m edge",
+        ".venv/bin/plenum rules list",
+        ".venv/bin/plenum backtest hvac",
+        ".venv/bin/plenum report hvac",  # runs for minutes: tests/models/report
+        "make evaluate",  # runs for half an hour: its parts are tested in tests/models/evaluation
     }
+
+
+def test_rules_and_backtest_as_the_readme_has_them(tmp_path: Path) -> None:
+    listed = run_line(line_with("rules list"), tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert "CW-APR-1" in listed.stdout
+    write_history(tmp_path / "history.csv.gz")
+    done = run_line(line_with("plenum backtest"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result" / "report.html").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "evaluate", "train", "setup", "help", "servers"])

@@ -221,7 +221,7 @@ def test_a_rule_alone_opens_and_clears_the_family_that_it_leads_to(name: str, fa
 
 
 def test_a_family_that_is_quiet_is_shown_and_opens_nothing() -> None:
-    kind, settings = KINDS["chiller"], MonitorSettings().episodes
+    kind, settings = KINDS["ahu"], MonitorSettings().episodes
     assert "schedule_wrong" in settings.quiet_families
     state = features.new_state(1)
     features.meet(state, kind, np.zeros(1, dtype=np.intp))

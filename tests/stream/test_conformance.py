@@ -55,7 +55,7 @@ def hvac_references() -> list[Recorded]:
     return [Recorded(topics.LAYOUTS, 0, 0, T0_MS, b"plant/ahu-1", value)]
 
 
-CASES = [Case("hvac", fleet.app, hvac_log, hvac_references, grace_ms=5_000, key_bytes_max=8_192)]
+CASES = [Case("hvac", fleet.app, hvac_log, hvac_references, grace_ms=5_000, key_bytes_max=9_216)]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)

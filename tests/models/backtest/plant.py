@@ -10,18 +10,18 @@ from simulators.hvac.faults import FaultPlan
 from simulators.hvac.world import Fleet, run
 
 START_MS = 1_748_844_000_000  # a Monday in June, 06:00
-LEAKS_AFTER_MINUTES = 90
+SLIPS_AFTER_MINUTES = 90
 MINUTES = 240
 
 
 def write_export(directory: Path, minutes: int = MINUTES) -> Path:
-    """Five hours of two air handlers; the heating valve of the second leaks after an hour and a half, as the label says."""
-    leaks_at_ms = START_MS + LEAKS_AFTER_MINUTES * 60_000
+    """Five hours of two air handlers; the fan belt of the second slips after an hour and a half, as the label says."""
+    slips_at_ms = START_MS + SLIPS_AFTER_MINUTES * 60_000
     fleet = Fleet(
         2,
         5,
         START_MS,
-        [FaultPlan(1, "heating_valve_leaking", leaks_at_ms, 0.9)],
+        [FaultPlan(1, "fan_belt_worn", slips_at_ms, 0.9)],
         occupied_hours=(0, 24),
         warmup_hours=2,
     )
@@ -33,7 +33,7 @@ def write_export(directory: Path, minutes: int = MINUTES) -> Path:
         for row, at_ms in enumerate(times.tolist()):
             for unit in range(2):
                 cells = [f"{value:.6g}" for value in values[row, unit].tolist()]
-                writer.writerow([at_ms, f"ahu-{unit + 1}", *cells, int(unit == 1 and at_ms >= leaks_at_ms)])
+                writer.writerow([at_ms, f"ahu-{unit + 1}", *cells, int(unit == 1 and at_ms >= slips_at_ms)])
     return path
 
 

@@ -13,9 +13,9 @@ from models.contracts.exits import Exit
 from models.contracts.figures import Figure
 from models.hvac.monitor import ARTIFACT_DIR
 from plenum import run
-from tests.models.backtest.plant import LEAKS_AFTER_MINUTES, MINUTES, START_MS, write_export, write_map
+from tests.models.backtest.plant import MINUTES, SLIPS_AFTER_MINUTES, START_MS, write_export, write_map
 
-LEAKS_AT_MS = START_MS + LEAKS_AFTER_MINUTES * 60_000
+SLIPS_AT_MS = START_MS + SLIPS_AFTER_MINUTES * 60_000
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_scores_have_a_row_for_every_row_of_the_file_in_its_order(brought: Path,
     assert len(scored) > 0.8 * len(ours)
     anomalous = {row["unit"] for row in ours if row["anomalous"] == "1"}
     assert "ahu-2" in anomalous
-    late = [row for row in ours if row["unit"] == "ahu-2" and int(row["measured_at_ms"]) > LEAKS_AT_MS + 3_600_000]
+    late = [row for row in ours if row["unit"] == "ahu-2" and int(row["measured_at_ms"]) > SLIPS_AT_MS + 3_600_000]
     assert all(row["top_points"] for row in late)
     assert any(row["rules"] for row in late)
 
@@ -61,13 +61,13 @@ def test_scores_have_a_row_for_every_row_of_the_file_in_its_order(brought: Path,
 def test_alerts_are_episodes_with_ids_and_reasons(done: Path) -> None:
     lines = (done / "out" / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
     alerts = [json.loads(line) for line in lines]
-    (leak,) = alerts
-    assert list(leak) == ["alert_id", "unit", "family", "rule", "opened_at_ms", "cleared_at_ms", "reasons"]
-    assert leak["unit"] == "ahu-2"
-    assert leak["alert_id"].startswith("al_")
-    assert LEAKS_AT_MS < leak["opened_at_ms"] < START_MS + MINUTES * 60_000
-    assert leak["cleared_at_ms"] is None
-    assert leak["reasons"][0]["text"]
+    (slip,) = alerts
+    assert list(slip) == ["alert_id", "unit", "family", "rule", "opened_at_ms", "cleared_at_ms", "reasons"]
+    assert slip["unit"] == "ahu-2"
+    assert slip["alert_id"].startswith("al_")
+    assert SLIPS_AT_MS < slip["opened_at_ms"] < START_MS + MINUTES * 60_000
+    assert slip["cleared_at_ms"] is None
+    assert slip["reasons"][0]["text"]
 
 
 def test_figures_with_labels(done: Path) -> None:
