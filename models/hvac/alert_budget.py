@@ -15,8 +15,9 @@ to the budget whatever the law of the scores, after a season or a new use too.
     level  ----------------------------/‾‾ one step up when the episode ends, not while it may be a fault
 
 Assumes: blocks long against the memory of the score; tails not heavier than exponential (the second step mends what the
-first misses). Too few blocks: the deviation is taken one standard error too high (of 16 blocks by 26 %), and a prior,
-pooled over other units, stands in for what the unit has not shown yet. A fault that comes and goes raises its own level:
+first misses). Few blocks: the deviation of 16 is known to a quarter of itself, so the first level may be that much too low
+or too high; a prior, pooled over other units, steadies it, and the second step brings the rate back to the budget. A fault
+that comes and goes raises its own level:
 what has been told is told again only when it is worse, until maintenance begins anew.
 """
 
@@ -87,23 +88,10 @@ def of_longer_blocks(prior: Prior, times: float) -> Prior:
     return Prior(prior.mean + prior.deviation * math.sqrt(6.0) / math.pi * math.log(times), prior.deviation)
 
 
-def caution(blocks: Doubles | float) -> Doubles:
-    """One plus the relative standard error of a deviation from so many blocks, which may be too low by chance.
-
-    Gumbel's kurtosis is 5.4, so that the error is 1.05 / sqrt(blocks).
-    """
-    factor: Doubles = 1.0 + 1.05 / np.sqrt(np.maximum(blocks, 1.0))
-    return factor
-
-
-def gumbel_level(mean: Doubles, deviation: Doubles, blocks: Doubles, returns_after_blocks: float | Doubles) -> Doubles:
-    """Level that a block's highest healthy score passes once in `returns_after_blocks`, all of shape (m,).
-
-    The deviation is taken as many times higher as `caution` says.
-    """
-    cautious = deviation * caution(blocks)
-    reduced = np.log(np.maximum(returns_after_blocks, 1.0)) - _EULER
-    level: Doubles = mean + cautious * (math.sqrt(6.0) / math.pi) * reduced
+def gumbel_level(mean: Doubles, deviation: Doubles, returns_after_blocks: float) -> Doubles:
+    """Level that a block's highest healthy score passes once in so many blocks, shape (m,) as both moments."""
+    reduced = math.log(max(returns_after_blocks, 1.0)) - _EULER
+    level: Doubles = mean + deviation * (math.sqrt(6.0) / math.pi) * reduced
     return level
 
 
@@ -129,7 +117,7 @@ def levels(budget: Doubles, settings: BudgetSettings) -> Doubles:
 def levels_after(budget: Doubles, returns_after_blocks: float) -> Doubles:
     """Level that healthy block maxima pass once in so many blocks, before it is raised, shape (m,)."""
     count = np.maximum(budget[:, COUNT], 1.0)
-    return gumbel_level(budget[:, MEAN], np.sqrt(budget[:, SQUARES] / count), count, returns_after_blocks)
+    return gumbel_level(budget[:, MEAN], np.sqrt(budget[:, SQUARES] / count), returns_after_blocks)
 
 
 def raised(budget: Doubles) -> Doubles:

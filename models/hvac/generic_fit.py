@@ -75,10 +75,8 @@ def fit(values: Doubles, measured_at_ms: Millis, settings: GenericSettings | Non
                 "train on rows with fewer missing values"
             )
         prior = alert_budget.of_longer_blocks(alert_budget.prior_of(maxima), block_rows / fine_rows)
-        # The level moves as slowly as what is normal does: training weighs as much as the memory does. The caution that
-        # few blocks call for is kept in the deviation.
-        cautious = prior._replace(deviation=prior.deviation * float(alert_budget.caution(len(maxima))))
-        budget[s] = alert_budget.fresh(1, cautious, max(len(maxima), memory_blocks))[0]
+        # The level moves as slowly as what is normal does: training weighs as much as the memory does.
+        budget[s] = alert_budget.fresh(1, prior, max(len(maxima), memory_blocks))[0]
     return GenericModel(
         settings=settings,
         interval_ms=interval_ms,

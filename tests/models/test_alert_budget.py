@@ -103,17 +103,15 @@ def test_a_unit_comes_out_equal_alone_and_among_others() -> None:
 def test_longer_blocks_mean_the_same_level() -> None:
     prior = Prior(2.0, 0.5)
     longer = alert_budget.of_longer_blocks(prior, 6)
-    few, many = (np.array([1e9]), 1000.0), (np.array([1e9]), 6000.0)
-    assert alert_budget.gumbel_level(np.array([longer.mean]), np.array([longer.deviation]), *few) == pytest.approx(
-        alert_budget.gumbel_level(np.array([prior.mean]), np.array([prior.deviation]), *many),
+    assert alert_budget.gumbel_level(np.array([longer.mean]), np.array([longer.deviation]), 1000.0) == pytest.approx(
+        alert_budget.gumbel_level(np.array([prior.mean]), np.array([prior.deviation]), 6000.0),
         rel=1e-4,
     )
 
 
-def test_fewer_blocks_mean_a_higher_level_and_one_means_none() -> None:
+def test_a_smaller_budget_means_a_higher_level_and_one_block_means_none() -> None:
     mean, deviation = np.array([1.0]), np.array([0.1])
-    of_12 = alert_budget.gumbel_level(mean, deviation, np.array([12.0]), 1000.0)
-    assert of_12 > alert_budget.gumbel_level(mean, deviation, np.array([1200.0]), 1000.0)
+    assert alert_budget.gumbel_level(mean, deviation, 2000.0) > alert_budget.gumbel_level(mean, deviation, 1000.0)
     with pytest.raises(ValueError, match="1 blocks of healthy scores, expected 2 or more"):
         alert_budget.prior_of(np.array([1.0]))
 
