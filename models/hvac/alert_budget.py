@@ -17,8 +17,8 @@ to the budget whatever the law of the scores, after a season or a new use too.
 Assumes: blocks long against the memory of the score; tails not heavier than exponential (the second step mends what the
 first misses). Few blocks: the deviation of 16 is known to a quarter of itself, so the first level may be that much too low
 or too high; a prior, pooled over other units, steadies it, and the second step brings the rate back to the budget. A fault
-that comes and goes raises its own level:
-what has been told is told again only when it is worse, until maintenance begins anew.
+that comes and goes raises its own level: what has been told is told again only when it is worse, until maintenance begins
+anew.
 """
 
 from __future__ import annotations
