@@ -8,22 +8,16 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 from cyclopts import App, CycloptsError, Parameter
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from models.contracts.exits import Exit
 from models.contracts.settings import SettingsError
-
-if TYPE_CHECKING:
-    from models.hvac.curriculum import Lesson
-    from simulators.hvac.plants.lesson import Lived
 
 HERE = Path(__file__).resolve().parent
 Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
@@ -154,27 +148,11 @@ def train(
         out: Where the artifacts go, each with its card and golden vectors.
         seed: Of the training; the lessons have seeds of their own.
     """
-    from models.contracts.equipment import EQUIPMENT
-    from models.contracts.figures import line as figure_line
-    from models.hvac.train import train_all, train_failure_risk, train_kind
+    from models.hvac.train_command import run_train
+    from simulators.hvac.lessons import live_plants, play_lesson
+    from simulators.hvac.plants.penalty import measure
 
-    parts = ("penalties", *EQUIPMENT, "risk")
-    if kind and kind not in parts:
-        print(f"train: kind {kind!r} is not known, expected one of {', '.join(parts)}", file=sys.stderr)
-        return Exit.USAGE
-    for name in (kind,) if kind else parts:
-        if name == "penalties":
-            _measure_penalties(out / "penalties.json")
-            continue
-        if name == "risk":
-            trained = train_failure_risk(_live_plants, out, seed)
-        else:
-            trained = train_all(_play_lesson, out, seed) if name == "ahu" else train_kind(_play_lesson, out, name, seed)
-        for files in trained:
-            print(f"{files.card.name}: {len(files.content):,} bytes in {out}", flush=True)
-            for figure in files.card.metrics:
-                print(figure_line(figure), flush=True)
-    return Exit.OK
+    return run_train(play_lesson, live_plants, measure, kind, out, seed)
 
 
 @app.command
@@ -202,97 +180,9 @@ def evaluate(
         json: File for the figures; - for standard output.
     """
     from models.hvac.evaluation.scorecard import run_evaluate
+    from simulators.hvac.lessons import live_plants, play_lesson
 
-    return run_evaluate(_play_lesson, _live_plants, data, lessons, units, fleet_units, fleet_days, scorecard, json)
-
-
-def _measure_penalties(file: Path) -> None:
-    """What each fault of each kind of equipment costs, on simulated plants, four weeks over the year."""
-    import msgspec
-
-    from models.hvac.costs import PENALTY_SEVERITY, SIZE_POINTS, KindPenalties, Penalty
-    from simulators.hvac.plants.penalty import measure
-
-    starts_at_ms = [1_767_571_200_000 + week * 7 * 86_400_000 for week in (1, 14, 27, 40)]
-    table = {}
-    for kind, size_point in SIZE_POINTS.items():
-        found = measure(kind, size_point, PENALTY_SEVERITY, starts_at_ms)
-        families = {
-            family: Penalty(
-                round(one.watts["electricity"], 1),
-                round(one.watts["fuel"] + one.watts["hot_water"], 1),
-                round(one.watts["chilled_water"], 1),
-                round(one.uncomfortable_hours_per_day, 3),
-            )
-            for family, one in found.families.items()
-        }
-        table[kind] = KindPenalties(round(found.size_median, 5), families)
-        print(f"penalties of {kind}: {len(families)} families", flush=True)
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
-
-
-def _play_lesson(lesson: Lesson) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """The plant that a lesson asks for, simulated: times and readings in chunks of at most 480 samples."""
-    if lesson.equipment != "ahu" or lesson.stretches:
-        yield from _play_plants(lesson)
-        return
-    from simulators.hvac.faults import FaultPlan
-    from simulators.hvac.world import Fleet, run
-
-    plans = [
-        FaultPlan(
-            unit_index=fault.unit,
-            family=fault.family,
-            at_ms=fault.at_ms,
-            severity=fault.severity,
-            growth_per_day=fault.growth_per_day,
-            stuck_position_fraction=fault.stuck_position_fraction,
-            direction=fault.direction,
-        )
-        for fault in lesson.faults
-    ]
-    fleet = Fleet(lesson.units, lesson.seed, lesson.start_at_ms, plans, "mixed", sites=8)
-    left = round(lesson.hours * 3600 / lesson.interval_seconds)
-    while left:
-        steps = min(left, 480)
-        left -= steps
-        yield run(fleet, steps, lesson.interval_seconds)
-
-
-def _play_plants(lesson: Lesson) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """The same on the plants of whole fleets: every kind of equipment, any stretches of time."""
-    from simulators.hvac.plants.faults import FaultPlan
-    from simulators.hvac.plants.lesson import play
-    from simulators.hvac.plants.plant import make
-
-    plans = [
-        FaultPlan(
-            unit_index=fault.unit,
-            family=fault.family,
-            at_ms=fault.at_ms,
-            severity=fault.severity,
-            growth_per_day=fault.growth_per_day,
-            position_fraction=fault.stuck_position_fraction,
-            direction=1 if fault.direction >= 0 else -1,
-        )
-        for fault in lesson.faults
-    ]
-    plant = make(lesson.equipment, lesson.units, lesson.seed, lesson.start_at_ms, plans, lesson.climate)
-    stretches = lesson.stretches or ((lesson.start_at_ms, lesson.hours),)
-    yield from play(plant, stretches, lesson.interval_seconds)
-
-
-def _live_plants(lesson: Lesson) -> tuple[tuple[str, ...], Iterator[Lived]]:
-    """A fleet whose parts wear until they fail: its families, and its readings with the truth beside."""
-    from simulators.hvac.plants.faults import FAMILIES
-    from simulators.hvac.plants.lesson import live
-    from simulators.hvac.plants.plant import make
-    from simulators.hvac.plants.wear import Wear
-
-    families = FAMILIES[lesson.equipment]
-    wear = Wear(families, lesson.units, lesson.seed, lesson.wear) if lesson.wear > 0 else None
-    plant = make(lesson.equipment, lesson.units, lesson.seed, lesson.start_at_ms, (), lesson.climate, wear=wear)
-    return plant.families, live(plant, lesson.hours, lesson.interval_seconds)
+    return run_evaluate(play_lesson, live_plants, data, lessons, units, fleet_units, fleet_days, scorecard, json)
 
 
 @app.command
@@ -393,52 +283,12 @@ def report(
     )
 
 
-rules_app = App(name="rules", help="The rules that judge units: what they say, and what they find in recorded data.")
-app.command(rules_app)
+@app.command(help_flags=[])
+def rules(*words: Words) -> int:
+    """The rules that judge units: list or test (`plenum rules --help`)."""
+    from models.hvac.ruletest import app as rules_app
 
-
-@rules_app.command(name="list")
-def list_rules(
-    *,
-    equipment: str = "",
-    settings: Path | None = None,
-    json: str = "",
-    markdown: Path | None = None,
-) -> int:
-    """List the rules: equation, points, thresholds and source of each.
-
-    Args:
-        equipment: Of one kind only: ahu, rtu, heat_pump, chiller, boiler, fan_coil or vav_box.
-        settings: TOML as monitor.sample.toml has it, to show other thresholds than the defaults.
-        json: File for the same as JSON; - for standard output.
-        markdown: File for the same as a document.
-    """
-    from models.hvac.ruletest import list_command
-
-    return list_command(equipment, settings, json, markdown)
-
-
-@rules_app.command(name="test")
-def try_rules(
-    path: Path,
-    *,
-    map_file: Annotated[Path | None, Parameter(name="--map")] = None,
-    rule: tuple[str, ...] = (),
-    settings: Path | None = None,
-    json: str = "",
-) -> int:
-    """Try rules on recorded data: a file with a map, or a tree of cases that say what must come out.
-
-    Args:
-        path: CSV or Parquet, gzipped or not; or a folder with cases (history_wide.csv, columns.csv, expected.json).
-        map_file: TOML that says which column is which point, in which unit; for a file.
-        rule: Try this one only; may be given several times.
-        settings: TOML as monitor.sample.toml has it, to try other thresholds on a file.
-        json: File for the outcome; - for standard output.
-    """
-    from models.hvac.ruletest import test_command
-
-    return test_command(path, map_file, rule, settings, json)
+    return int(rules_app(list(words), exit_on_error=False, result_action="return_value") or 0)
 
 
 @app.command
@@ -455,14 +305,20 @@ def points() -> int:
     return Exit.OK
 
 
+# The benchmarks that `all` runs; `stream` takes an hour and is run by its name only.
+_BENCHMARKS = ("codec", "edge", "bridge", "demo", "backtest", "plants", "monitor")
+
+
 @app.command
 def bench(
-    which: Literal["all", "codec", "edge", "bridge", "demo", "backtest", "plants", "monitor"] = "all", *, json: str = ""
+    which: Literal["all", "codec", "edge", "bridge", "demo", "backtest", "plants", "monitor", "stream"] = "all",
+    *,
+    json: str = "",
 ) -> int:
     """Run the benchmarks of this checkout, one after another, and print their figures.
 
     Args:
-        which: One of them, or all.
+        which: One of them, or all but stream, which takes an hour.
         json: File for the figures; - for standard output.
     """
     if not (HERE / "tests" / "bench").is_dir():
@@ -472,7 +328,7 @@ def bench(
         )
         return Exit.USAGE
     worst = 0
-    for name in ("codec", "edge", "bridge", "demo", "backtest", "plants", "monitor") if which == "all" else (which,):
+    for name in _BENCHMARKS if which == "all" else (which,):
         command = [sys.executable, "-m", f"tests.bench.bench_{name}", *(["--json", json] if json else [])]
         worst = max(worst, subprocess.run(command, cwd=HERE, check=False).returncode)
     return worst

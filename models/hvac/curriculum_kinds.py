@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.hvac.curriculum import Lesson, Planted
+from models.contracts.lesson import Lesson, Planted
 from models.hvac.kinds import KINDS
 
 _DAY_MS = 86_400_000

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.contracts.figures import Figure, wilson
+from models.contracts.lesson import Lesson, Planted
 from models.hvac import curriculum, episodes, features
-from models.hvac.curriculum import Lesson, Plant, Planted
+from models.hvac.curriculum import Plant
 from models.hvac.families import AHU_FAMILIES as FAMILIES
 from models.hvac.monitor import Monitor
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from models.contracts.frame import as_sent
 from models.contracts.layout import layout_for
+from models.contracts.lesson import Lesson
 from models.hvac import episodes, features, risk
-from models.hvac.curriculum import Lesson
 from models.hvac.families import FAMILIES_OF
 from models.hvac.kinds import KINDS
 from models.hvac.monitor import Monitor

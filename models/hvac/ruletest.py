@@ -6,11 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
@@ -33,16 +34,33 @@ from models.hvac.settings import MonitorSettings
 _WIDE = 150  # columns of a terminal from which four columns of a table read better than two
 
 
-def list_command(equipment: str, settings_file: Path | None, json_path: str, markdown: Path | None) -> int:
-    """Print the rule table; returns an exit code."""
+app = App(
+    name="plenum rules",
+    help="The rules that judge units: what they say, and what they find in recorded data.",
+    version_flags=[],
+)
+
+
+@app.command(name="list")
+def list_table(
+    *, equipment: str = "", settings: Path | None = None, json: str = "", markdown: Path | None = None
+) -> int:
+    """List the rules: equation, points, thresholds and source of each.
+
+    Args:
+        equipment: Of one kind only: ahu, rtu, heat_pump, chiller, boiler, fan_coil or vav_box.
+        settings: TOML as monitor.sample.toml has it, to show other thresholds than the defaults.
+        json: File for the same as JSON; - for standard output.
+        markdown: File for the same as a document.
+    """
     if equipment and equipment not in EQUIPMENT:
         return _refuse(f"equipment {equipment!r} is not known; expected one of {', '.join(EQUIPMENT)}")
-    rules = list_rules(_settings(settings_file).rules, equipment)
+    rules = list_rules(_settings(settings).rules, equipment)
     if markdown is not None:
         markdown.write_text(document(), encoding="utf-8")
-    if json_path:
-        _write_json([rule._asdict() for rule in rules], json_path)
-    if json_path != "-":
+    if json:
+        _write_json([rule._asdict() for rule in rules], json)
+    if json != "-":
         console = Console()
         console.print(_table(rules, console.width))
         own = sum(not RULE_BY_ID[rule.id].catalogue for rule in rules)
@@ -77,26 +95,37 @@ def _source(rule: Listed) -> str:
     return f"{rule.source}{kin}; {', '.join(rule.equipment)}"
 
 
-def test_command(
-    path: Path, map_file: Path | None, rules: Sequence[str], settings_file: Path | None, json_path: str
+@app.command(name="test")
+def try_rules(
+    path: Path,
+    *,
+    map_file: Annotated[Path | None, Parameter(name="--map")] = None,
+    rule: tuple[str, ...] = (),
+    settings: Path | None = None,
+    json: str = "",
 ) -> int:
-    """Try rules on a file with a map, or on a tree of recorded cases; returns an exit code."""
-    unknown = [rule for rule in rules if rule not in RULE_BY_ID]
+    """Try rules on recorded data: a file with a map, or a tree of cases that say what must come out.
+
+    Args:
+        path: CSV or Parquet, gzipped or not; or a folder with cases (history_wide.csv, columns.csv, expected.json).
+        map_file: TOML that says which column is which point, in which unit; for a file.
+        rule: Try this one only; may be given several times.
+        settings: TOML as monitor.sample.toml has it, to try other thresholds on a file.
+        json: File for the outcome; - for standard output.
+    """
+    unknown = [one for one in rule if one not in RULE_BY_ID]
     if unknown:
         return _refuse(f"rules {', '.join(map(repr, unknown))} are not in the table; see `plenum rules list`")
     if path.is_dir():
-        return _test_cases(path, rules, json_path)
+        return _test_cases(path, rule, json)
     if not path.exists():
         return _refuse(f"{path}: no such file or folder")
     if map_file is None:
         return _refuse(f"file {path}: needs a map that says which column is which point; give it with --map MAP.toml")
     try:
-        return _test_file(path, map_file, rules, _settings(settings_file), json_path)
+        return _test_file(path, map_file, rule, _settings(settings), json)
     except ExportError as error:
         return _refuse(str(error))
-
-
-test_command.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
 
 
 def _test_cases(root: Path, rules: Sequence[str], json_path: str) -> int:

@@ -10,9 +10,9 @@ import pytest
 
 from models import registry
 from models.contracts.frame import Floats
+from models.contracts.lesson import Lesson, Planted
 from models.hvac import curriculum
 from models.hvac.calibration import calibration
-from models.hvac.curriculum import Lesson, Planted
 from models.hvac.families import AHU_FAMILIES as FAMILIES
 from models.hvac.infer import open_model
 from models.hvac.points import Ints

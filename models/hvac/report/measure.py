@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.contracts.lesson import Lesson, Planted
 from models.hvac import curriculum, episodes, features
-from models.hvac.curriculum import Lesson, Plant, Planted
+from models.hvac.curriculum import Plant
 from models.hvac.families import FAMILIES_OF
 from models.hvac.monitor import Monitor
 from models.hvac.report.detection import ABRUPT, Case, Detection, KindDetection, curve

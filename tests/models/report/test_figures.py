@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models.hvac.curriculum import Lesson, Planted
+from models.contracts.lesson import Lesson, Planted
 from models.hvac.report import measure, surrogate
 from models.hvac.report.assumptions import ReportSettings
 from models.hvac.report.chances import Floats
