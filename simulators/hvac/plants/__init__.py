@@ -4,7 +4,8 @@
     faults, wear ──severities───────▶ │ machine │ ──watts, zones──▶ meters, comfort
                                       └─────────┘
 
-    plant.py          make(...) -> Plant: step, points, truth, repair, meters, comfort; Machine: what each kind writes
+    plant.py          make(...) -> Plant: step, points, truth, repair, meters, comfort
+    machine.py        what each kind of machine writes: one step, and what came of it
     surroundings.py   weather by site and climate, calendar, who is in the building
     faults.py         families of each kind, FaultPlan, severities at an instant
     wear.py           lives of parts, used up by running and stress, equal for every policy of maintenance

@@ -23,7 +23,7 @@ from simulators.hvac.plants.air_path import AirPath, Passage, Task, Water
 from simulators.hvac.plants.boxes import Wish, settle
 from simulators.hvac.plants.duct import Draught, Parts, blow
 from simulators.hvac.plants.faults import Condition
-from simulators.hvac.plants.plant import Outcome, Zones
+from simulators.hvac.plants.machine import Outcome, Zones
 from simulators.hvac.plants.probes import follow, moved
 from simulators.hvac.plants.rooms import Rooms
 from simulators.hvac.plants.sensing import Sensing

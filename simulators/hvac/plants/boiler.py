@@ -22,7 +22,7 @@ from simulators.hvac.moist import Flags, Floats
 from simulators.hvac.plants import building
 from simulators.hvac.plants.building import Building, EarlyStart, Switch, share
 from simulators.hvac.plants.faults import Condition
-from simulators.hvac.plants.plant import Outcome, Zones
+from simulators.hvac.plants.machine import Outcome, Zones
 from simulators.hvac.plants.sensing import Sensing
 from simulators.hvac.plants.surroundings import Around, Surroundings
 

@@ -29,7 +29,7 @@ from simulators.hvac.plants.building import EarlyStart, Switch, share
 from simulators.hvac.plants.chiller_sizes import ROOM_SETPOINT_CELSIUS, draw
 from simulators.hvac.plants.cycle import Running, Side
 from simulators.hvac.plants.faults import Condition
-from simulators.hvac.plants.plant import Outcome, Zones
+from simulators.hvac.plants.machine import Outcome, Zones
 from simulators.hvac.plants.sensing import Sensing
 from simulators.hvac.plants.surroundings import Around, Surroundings
 

@@ -20,8 +20,8 @@ from simulators.hvac.plants import cycle, gauges, packaged
 from simulators.hvac.plants.building import EarlyStart, Switch, share
 from simulators.hvac.plants.cycle import Cycle, Side
 from simulators.hvac.plants.faults import Condition
+from simulators.hvac.plants.machine import Outcome, Zones
 from simulators.hvac.plants.packaged import Draught
-from simulators.hvac.plants.plant import Outcome, Zones
 from simulators.hvac.plants.rooms import Rooms
 from simulators.hvac.plants.sensing import Sensing
 from simulators.hvac.plants.surroundings import Around, Surroundings

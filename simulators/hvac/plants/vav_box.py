@@ -22,7 +22,7 @@ from simulators.hvac.plants import coil as coils
 from simulators.hvac.plants import rooms
 from simulators.hvac.plants.boxes import Limits, Wish, settle
 from simulators.hvac.plants.faults import Condition
-from simulators.hvac.plants.plant import Outcome, Zones
+from simulators.hvac.plants.machine import Outcome, Zones
 from simulators.hvac.plants.probes import follow, led, moved
 from simulators.hvac.plants.sensing import Sensing
 from simulators.hvac.plants.surroundings import Around, Surroundings
