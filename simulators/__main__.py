@@ -1,4 +1,8 @@
-"""`python -m simulators hvac --settings FILE`: a simulated plant that answers Modbus."""
+"""Simulated plants and fleets.
+
+python -m simulators hvac --settings FILE      a plant that answers Modbus
+python -m simulators load --kafka HOST:PORT    a large fleet's frames, straight into Kafka or MQTT
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,8 @@ from collections.abc import Sequence
 from models.contracts.exits import Exit
 from models.contracts.logs import start_logging
 from models.contracts.settings import SettingsError, load
-from simulators.hvac.emit import EmitError
 from simulators.hvac.registers import PROFILES, edge_points_toml
-from simulators.hvac.serve import serve
-from simulators.hvac.settings import SimulatorSettings, check_settings
+from simulators.load.command import add_arguments, run_load
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,10 +26,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     what = hvac.add_mutually_exclusive_group(required=True)
     what.add_argument("--settings", metavar="FILE", help="run the plant of this file; see simulators.sample.toml")
     what.add_argument("--points", choices=tuple(PROFILES), help="print [[points]] with which an agent reads this make")
+    fleet = commands.add_parser(
+        "load", help="frames of 1,000 to 100,000 units into Kafka or MQTT", description="A large fleet's frames."
+    )
+    add_arguments(fleet)
     arguments = parser.parse_args(argv)
+    return run_load(arguments) if arguments.command == "load" else _run_plant(arguments)
+
+
+def _run_plant(arguments: argparse.Namespace) -> int:
     if arguments.points:
         sys.stdout.write(edge_points_toml(PROFILES[arguments.points], table="points"))
         return Exit.OK
+    # Load needs no Modbus, so a plant's parts are imported here.
+    from simulators.hvac.emit import EmitError
+    from simulators.hvac.serve import serve
+    from simulators.hvac.settings import SimulatorSettings, check_settings
+
     try:
         settings = load(arguments.settings, SimulatorSettings)
         check_settings(settings)
