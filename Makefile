@@ -80,8 +80,9 @@ train: setup ## Rebuild the shipped models from simulated plants
 faults: setup ## The fault loops in full: hours, not minutes
 	@$(BIN)/python -m pytest -m long --timeout 14400 $(ARGS)
 
-servers: ## Fetch the jars of Apache Kafka for the tests (needs Maven and Java 17)
+servers: ## Fetch the jars of Apache Kafka for the tests and Spark's Kafka connector (needs Maven and Java 17)
 	@mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.servers/kafka/libs
+	@mvn -q -B -f stream/spark/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.servers/spark/jars
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) .venv-tflite .servers artefacts bench.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -20,10 +20,12 @@ from tests.servers import (
     why_no_data,
     why_no_kafka,
     why_no_mosquitto,
+    why_no_spark,
 )
 
 _NEEDS = {
     "kafka": why_no_kafka,
+    "spark": why_no_spark,
     "mosquitto": why_no_mosquitto,
     "chromium": why_no_chromium,
     "data": why_no_data,

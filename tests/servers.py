@@ -1,11 +1,12 @@
 """Real servers for the tests, each on a free port of the loopback address, with its own directory and log.
 
-Mosquitto comes from Debian (`apt-get install mosquitto`), Apache Kafka's jars from Maven (`make servers`). A server can be
-killed and started again on the same port and data, which is what the fault tests are for.
+Mosquitto comes from Debian (`apt-get install mosquitto`), the jars of Apache Kafka and of Spark's Kafka connector from Maven
+(`make servers`). A server can be killed and started again on the same port and data, which is what the fault tests are for.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from typing import Self
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
+SPARK_JARS = Path(os.environ.get("PLENUM_SPARK_JARS", ROOT / ".servers" / "spark" / "jars"))
 KAFKA_LIBS = Path(os.environ.get("PLENUM_KAFKA_LIBS", ROOT / ".servers" / "kafka" / "libs"))
 IN_CI = os.environ.get("CI") == "true"
 
@@ -226,6 +228,17 @@ def why_no_kafka() -> str:
         return "java is missing; install it with: apt-get install openjdk-17-jre-headless"
     if not list(KAFKA_LIBS.glob("kafka_2.13-*.jar")):
         return "the jars of Apache Kafka are missing; fetch them with: make servers"
+    return ""
+
+
+def why_no_spark() -> str:
+    """Empty when Spark can be started and can read Kafka, else what to do."""
+    if importlib.util.find_spec("pyspark") is None:
+        return "package pyspark is missing; install it with: make setup"
+    if not shutil.which("java"):
+        return "java is missing; install it with: apt-get install openjdk-17-jre-headless"
+    if not list(SPARK_JARS.glob("spark-sql-kafka-0-10_2.13-*.jar")):
+        return "spark's kafka connector is missing; fetch it with: make servers"
     return ""
 
 
