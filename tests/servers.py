@@ -1,7 +1,8 @@
 """Real servers for the tests, each on a free port of the loopback address, with its own directory and log.
 
-Mosquitto comes from Debian (`apt-get install mosquitto`), the jars of Apache Kafka and of Spark's Kafka connector from Maven
-(`make servers`). A server can be killed and started again on the same port and data, which is what the fault tests are for.
+Mosquitto comes from Debian (`apt-get install mosquitto`); the jars of Apache Kafka, and those by which Spark reads it, from
+Maven (`make servers`). A server can be killed and started again on the same port and data, which is what the fault tests
+are for.
 """
 
 from __future__ import annotations
