@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stream.table import State, TableSpec
+from stream.table import Rows, State, TableSpec
 
 Ints = npt.NDArray[np.int64]
 
@@ -67,12 +67,14 @@ class Input:
 class Batch:
     """Decoded records of one topic and partition, in the order of the log.
 
-    `timestamps_ms` are the log's own times, shape (payloads,); positions in `items` refer to them.
+    `timestamps_ms` are the log's own times, shape (payloads,); positions in `items` refer to them. `time_ms` is the newest
+    timestamp that the topic had before: the time of a record is the newest of all up to it.
     """
 
     topic: str
     items: Any
     timestamps_ms: Ints
+    time_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,13 @@ class Output(NamedTuple):
     topic: str
     key: str
     message: msgspec.Struct
+
+
+class Evicted(NamedTuple):
+    """Which rows of those that may go do go, and what is to be said of them."""
+
+    rows: Rows
+    outputs: Iterable[Output] = ()
 
 
 class Encoded(NamedTuple):
@@ -114,6 +123,10 @@ class StreamApp:
         state_topic: Compacted changelog of snapshots.
         dead_topic: Where poison goes.
         references: Topics that every worker knows whole before the first record.
+        evict_hours: Keys that nothing touched for so many hours of the first input's time are forgotten; 0: never.
+        evict: Asked before that, with a table's name and rows; without it all of them go, in silence.
+        state_version: Raised whenever columns, tables or extras change. A worker reads the state of older versions, and
+            refuses that of newer ones.
     """
 
     name: str
@@ -126,6 +139,9 @@ class StreamApp:
     state_topic: str
     dead_topic: str
     references: tuple[Reference, ...] = ()
+    evict_hours: int = 0
+    evict: Callable[[State, str, Rows], Evicted] | None = None
+    state_version: int = 1
 
     def input(self, topic: str) -> Input:
         """The input of this topic."""

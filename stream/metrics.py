@@ -52,6 +52,7 @@ class Metrics:
         self.outputs = Counter("plenum_stream_outputs", "Messages stored", ["topic"], registry=self.registry)
         self.failures = Counter("plenum_stream_failed_sends", "Sends that were tried again", registry=self.registry)
         self.missed = Counter("plenum_stream_missed_batches", "Batches read again", registry=self.registry)
+        self.evicted = Counter("plenum_stream_evicted_keys", "Silent keys that were forgotten", registry=self.registry)
         self.batch = Histogram(
             "plenum_stream_batch_records", "Records a batch", registry=self.registry, buckets=_BATCH_SIZES
         )

@@ -2,6 +2,9 @@
 
 A batch that raises is undone and halved until the record that did it stands alone; that one becomes a dead letter, all
 others count. What was committed before a crash is folded again in silence: its outputs are already out.
+
+Keys that were silent for long are forgotten between two records: where the first input's time enters another hour. So a
+batch is cut there, and what is forgotten when follows from the log alone, not from how it was cut into batches.
 """
 
 from __future__ import annotations
@@ -9,12 +12,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from models.contracts.messages import DeadLetter, encode_json
 from stream.app import Batch, Decoded, Encoded, Input, Record, StreamApp
-from stream.table import State
+from stream.table import HOUR_MS, State
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +31,7 @@ class Processed:
     records: int = 0
     repeated: int = 0  # records below the position: seen before, left out
     dead: dict[str, int] = field(default_factory=dict)  # by reason
+    evicted: int = 0  # keys that were forgotten
 
 
 class Partition:
@@ -68,11 +73,43 @@ class Partition:
         silent_until = self.silent_until.get(topic, 0)
         if fresh and fresh[0].offset < silent_until:
             silent = [record for record in fresh if record.offset < silent_until]
-            self._run(topic, silent, None, received_at_ms, Processed())
+            self._by_hour(topic, silent, None, received_at_ms, Processed())
             fresh, decoded = fresh[len(silent) :], None
         if fresh:
-            self._run(topic, fresh, decoded, received_at_ms, done)
+            self._by_hour(topic, fresh, decoded, received_at_ms, done)
         return done
+
+    def _by_hour(
+        self, topic: str, records: Sequence[Record], decoded: Decoded | None, received_at_ms: int, done: Processed
+    ) -> None:
+        """Run the records, those of each hour of the topic's time by themselves."""
+        before_ms = self.state.times_ms.get(topic, 0)
+        times_ms = np.fromiter((record.timestamp for record in records), dtype=np.int64, count=len(records))
+        hours = np.maximum(np.maximum.accumulate(times_ms), before_ms) // HOUR_MS
+        if hours[0] != hours[-1]:
+            decoded = None
+        cuts = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), len(records)]
+        for first, end in pairwise(cuts):
+            hour = int(hours[first])
+            if before_ms and topic == self.app.inputs[0].topic and hour > before_ms // HOUR_MS:
+                self._evict(hour, done)
+            before_ms = hour * HOUR_MS
+            for table in self.state.all():
+                table.hour = hour
+            self._run(topic, records[first:end], decoded, received_at_ms, done)
+
+    def _evict(self, hour: int, done: Processed) -> None:
+        """Forget every key that nothing has touched for `evict_hours`."""
+        app, state = self.app, self.state
+        if not app.evict_hours:
+            return
+        for name, table in state.tables.items():
+            rows = table.unseen_since(hour - app.evict_hours)
+            if len(rows) and app.evict is not None:
+                rows, outputs = app.evict(state, name, rows)
+                done.outputs += (Encoded(one.topic, one.key.encode(), encode_json(one.message)) for one in outputs)
+            table.remove(rows)
+            done.evicted += len(rows)
 
     def _run(
         self, topic: str, records: Sequence[Record], decoded: Decoded | None, received_at_ms: int, done: Processed
@@ -81,7 +118,7 @@ class Partition:
         if decoded is None:
             decoded = source.decode([record.value or b"" for record in records])
         state = self.state
-        stream_time_ms = state.stream_time_ms
+        time_ms = state.times_ms.get(topic, 0)
         for table in state.all():
             table.begin()
         try:
@@ -89,7 +126,7 @@ class Partition:
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs one record
             for table in state.all():
                 table.undo()
-            state.stream_time_ms = stream_time_ms
+            state.times_ms[topic] = time_ms
             if len(records) > 1:
                 middle = len(records) // 2
                 self._run(topic, records[:middle], None, received_at_ms, done)
@@ -110,10 +147,11 @@ class Partition:
         app, state = self.app, self.state
         timestamps_ms = np.fromiter((record.timestamp for record in records), dtype=np.int64, count=len(records))
         outputs: list[Encoded] = []
-        for step in app.update(state, Batch(source.topic, decoded.items, timestamps_ms)):
+        time_ms = state.times_ms.get(source.topic, 0)
+        for step in app.update(state, Batch(source.topic, decoded.items, timestamps_ms, time_ms)):
             for topic, key, message in app.decide(state, app.score(state, step)):
                 outputs.append(Encoded(topic, key.encode(), encode_json(message)))
-        state.stream_time_ms = max(state.stream_time_ms, int(timestamps_ms.max()))
+        state.times_ms[source.topic] = max(time_ms, int(timestamps_ms.max()))
         return outputs
 
     def _bury(self, topic: str, record: Record, reason: str, error: str, received_at_ms: int, done: Processed) -> None:

@@ -143,16 +143,24 @@ async def _serve(worker: Worker, follow: asyncio.Task[None], stopping: asyncio.T
     await worker.faust.start()
     _log.info("worker of %s started", worker.app.name)
     crashed = asyncio.create_task(worker.faust.wait_until_stopped(), name="wait for a crash")
-    await asyncio.wait({follow, stopping, crashed}, return_when=asyncio.FIRST_COMPLETED)
+    refused = asyncio.create_task(worker.on_refused.wait(), name="wait for state that cannot be used")
+    await asyncio.wait({follow, stopping, crashed, refused}, return_when=asyncio.FIRST_COMPLETED)
     crashed.cancel()
+    refused.cancel()
+    if worker.refused:
+        print(f"stream: {worker.refused}", file=sys.stderr)
     leaving = asyncio.create_task(worker.faust.stop(), name="stop")
     await asyncio.wait({leaving}, timeout=_STOP_SECONDS)
     if not leaving.done():
+        if worker.refused:
+            os._exit(Exit.SETTINGS)
         # Threads of Faust and aiokafka wait for Kafka without end; nothing that they hold was acknowledged.
         print("stream: kafka does not answer; stopped without it, what was not stored comes again", file=sys.stderr)
         logging.shutdown()
         os._exit(Exit.NETWORK)
     leaving.result()
+    if worker.refused:
+        return Exit.SETTINGS
     if stopping.done():
         return Exit.OK
     reason = worker.faust.crash_reason or (follow.exception() if follow.done() else None)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import faust
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
@@ -30,9 +31,10 @@ from stream.partition import Partition
 from stream.producer import Producer
 from stream.references import References
 from stream.settings import StreamSettings
-from stream.snapshot import Entry, Snapshots
+from stream.snapshot import Entry, SnapshotError, Snapshots
+from stream.table import State
 from stream.transport import Consumer, Records, Transport
-from stream.whole import read_whole
+from stream.whole import read_each
 
 _log = logging.getLogger(__name__)
 # Former owners' snapshots are removed this long after a takeover: by then a worker that does not know yet that it lost
@@ -71,6 +73,8 @@ class Worker:
         self.faust = self._new_faust(idempotent)
         self._owned: dict[int, _Owned] = {}
         self._changing = asyncio.Lock()
+        self.refused = ""  # why the stored state cannot be used, a sentence
+        self.on_refused = asyncio.Event()
         self.metrics.on_scrape(self._standings)
 
     def _new_faust(self, idempotent: bool) -> faust.App:
@@ -150,6 +154,7 @@ class Worker:
         done = owned.core.process(topic, batch.records, decoded, wall_ms())
         self.metrics.records.labels(topic).inc(done.records)
         self.metrics.batch.observe(done.records)
+        self.metrics.evicted.inc(done.evicted)
         for reason, count in done.dead.items():
             self.metrics.dead.labels(topic, reason).inc(count)
         timestamps_ms = [record.timestamp for record in batch.records]
@@ -187,9 +192,6 @@ class Worker:
         if state.positions == owned.stored_positions:
             owned.stored_at = time.monotonic()
             return
-        settled = time.monotonic() - owned.since > _FOREIGN_SECONDS
-        if settled and owned.snapshots.foreign:
-            owned.snapshots.own_all(state)
         entries, manifest = owned.snapshots.take(state)
         try:
             # A snapshot must not be ahead of the results that it holds: after a crash nobody would send them.
@@ -205,7 +207,7 @@ class Worker:
         owned.snapshots.stored(manifest)
         owned.stored_at = time.monotonic()
         owned.stored_positions = manifest.positions
-        if settled and owned.snapshots.foreign:
+        if owned.snapshots.foreign and time.monotonic() - owned.since > _FOREIGN_SECONDS:
             await self._store(partition, owned.snapshots.forget_foreign())
 
     async def _store(self, partition: int, entries: list[Entry]) -> None:
@@ -235,11 +237,10 @@ class Worker:
 
     async def _load(self, partitions: list[int], committed: Mapping[TP, int | None]) -> None:
         started = time.monotonic()
-        logs = await read_whole(connection(self.settings.kafka), self.app.state_topic, partitions)
-        for partition in partitions:
-            snapshots = Snapshots()
-            entries = ((record.key or b"", record.value) for record in logs[partition])
-            state = snapshots.restore(entries, self.app.tables)
+        # One partition after another: the log of one and the state of all is what has to fit into memory.
+        async for partition, records in read_each(connection(self.settings.kafka), self.app.state_topic, partitions):
+            snapshots = Snapshots(version=self.app.state_version)
+            state = self._restore(partition, snapshots, records)
             silent = {tp.topic: offset for tp, offset in committed.items() if tp.partition == partition and offset}
             core = Partition(self.app, partition, state, silent)
             now = time.monotonic()
@@ -250,6 +251,14 @@ class Worker:
         rows = sum(len(table) for partition in partitions for table in self._owned[partition].core.state.all())
         seconds = time.monotonic() - started
         _log.info("partitions %s: %d rows of state recovered in %.2f s", partitions, rows, seconds)
+
+    def _restore(self, partition: int, snapshots: Snapshots, records: list[ConsumerRecord]) -> State | None:
+        try:
+            return snapshots.restore(_emptied(records), self.app.tables)
+        except SnapshotError as error:
+            self.refused = f"{self.app.name} partition {partition}: {error}"
+            self.on_refused.set()
+            raise
 
     async def release(self, partitions: Iterable[TP]) -> None:
         """Store results and state of these partitions, and forget them."""
@@ -278,6 +287,14 @@ class Worker:
                 end = self._consumer.highwater(TP(topic, partition))
                 lag = None if end is None else max(0, end - position)
                 yield Standing(topic, partition, lag, now - owned.stored_at)
+
+
+def _emptied(records: list[ConsumerRecord]) -> Iterator[tuple[bytes, bytes | None]]:
+    """Key and value of each record; the list lets go of them on the way."""
+    records.reverse()
+    while records:
+        record = records.pop()
+        yield record.key or b"", record.value
 
 
 class _Unread(faust.Schema[Any, Any]):

@@ -24,9 +24,10 @@ class ReadSettings(Settings, frozen=True):
 
 
 class StateSettings(Settings, frozen=True):
-    """How often state is written to its changelog."""
+    """How often state is written to its changelog, and when a silent unit's state is given up."""
 
     snapshot_seconds: Positive = 10.0
+    evict_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 30
 
 
 class ChainSettings(Settings, frozen=True):

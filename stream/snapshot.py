@@ -1,73 +1,83 @@
 """Snapshots of a partition's state as records of a compacted changelog: what is written, and how it is put together again.
 
-    key                          value
-    owner/live/0/1               chunk: rows 0..k of table `live`, slot 1
-    owner/live/1/0               chunk: the next rows
-    owner/manifest               where every chunk of one consistent state lies, and the input offsets that it covers
+    key                value
+    owner/7.0          segment: the rows that changed before snapshot 7, a part of them
+    owner/7.1          the rest
+    owner/manifest     which segments make one consistent state, in order, and the input offsets that it covers
 
-The manifest is the end marker: written last, acknowledged before anything relies on it. A chunk goes alternately to two
-slots, so the one that the newest manifest names is never overwritten by a snapshot that does not come to its end. Keys
-begin with a name that each owner of the partition draws for itself, so that a zombie overwrites nothing of its successor.
-State is the outcome of the input up to its offsets, whoever computed it: of several manifests the furthest wins.
+A row may stand in several segments; the last one counts. A segment is never written over: when all its rows stand in later
+ones it is deleted, and when less than half of what is stored counts any more, rows out of the emptiest segments are written
+again. So a snapshot writes the rows that changed and at most as many again, and at most twice the state is stored.
+
+The manifest is the end marker: written last, acknowledged before anything relies on it, and nothing that the newest stored
+manifest names is deleted. Keys begin with a name that each owner of the partition draws for itself, so that a zombie
+overwrites nothing of its successor. State is the outcome of the input up to its offsets, whoever computed it: of several
+manifests the furthest wins.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from stream.table import Columns, State, Table, TableSpec
+from stream import snapshot_schema1 as schema1
+from stream.segment import SEGMENT_BYTES, SnapshotError, pack, unpack
+from stream.table import Rows, State, Table, TableSpec
 
-SCHEMA = 1
-_CHUNK_BYTES = 200_000
-_CHUNK_ROWS_MAX = 1024
+__all__ = ["SCHEMA", "Entry", "Manifest", "SnapshotError", "Snapshots"]
 
-
-class SnapshotError(ValueError):
-    """A snapshot that cannot be read."""
+_log = logging.getLogger(__name__)
+SCHEMA = 2
+# Beyond so many segments of a table (and as many as its rows fill), the smallest half of them are put together.
+_SEGMENTS_MAX = 256
+_MANIFEST = b"/manifest"
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where the valid version of a chunk lies. `number` is the snapshot that wrote it."""
+    """A segment: part `part` of snapshot `number` of `owner`, with so many rows."""
 
     owner: str
-    slot: int
     number: int
+    part: int
+    rows: int
+
+    @property
+    def key(self) -> bytes:
+        """Of its record."""
+        return f"{self.owner}/{self.number}.{self.part}".encode()
+
+
+class _IncompleteError(SnapshotError):
+    """A snapshot whose segments are not all there: it was not finished, or its owner is long gone."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One consistent state: read these chunks, then go on at these offsets."""
+    """One consistent state: put these segments together, then go on at these offsets."""
 
     schema: int
+    version: int
     owner: str
     number: int
     positions: dict[str, int]
-    stream_time_ms: int
-    rows: dict[str, int]
-    rows_a_chunk: dict[str, int]
-    chunks: dict[str, list[Place]]
+    times_ms: dict[str, int]
+    extents: dict[str, int]
+    segments: dict[str, list[Place]]
 
 
-class Column(msgspec.Struct, frozen=True, array_like=True):
-    """Rows of one column, as bytes."""
+class _Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What manifests of all schemas have."""
 
-    dtype: str
-    shape: tuple[int, ...]
-    data: bytes
-
-
-class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """Consecutive rows of one table."""
-
-    number: int
-    first: int
-    keys: list[str]
-    columns: dict[str, Column]
-    extras: dict[int, bytes]
+    schema: int
+    version: int = 1
+    owner: str = ""
+    positions: dict[str, int] = {}
 
 
 class Entry(NamedTuple):
@@ -77,85 +87,130 @@ class Entry(NamedTuple):
     value: bytes | None
 
 
+@dataclass(slots=True)
+class _Book:
+    """Where the rows of one table are stored. `home` (extent,) is the place of each row in `places`, -1 if in none."""
+
+    places: list[Place] = field(default_factory=list)
+    home: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+
+    def extended(self, extent: int) -> _Book:
+        """A copy for so many rows."""
+        home = np.full(extent, -1, dtype=np.int32)
+        home[: len(self.home)] = self.home[:extent]
+        return _Book(list(self.places), home)
+
+    def counts(self) -> npt.NDArray[np.intp]:
+        """Rows that count in each place, shape (places,)."""
+        return np.bincount(self.home[self.home >= 0], minlength=len(self.places))
+
+    def compacted(self) -> _Book:
+        """The same without places in which no row counts."""
+        used = self.counts() > 0
+        number = np.cumsum(used, dtype=np.int32) - 1
+        home = np.where(self.home >= 0, number[self.home], -1).astype(np.int32) if len(self.places) else self.home
+        return _Book([place for place, is_used in zip(self.places, used.tolist(), strict=True) if is_used], home)
+
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Snapshots:
-    """Writes and reads the snapshots of one partition; its own book of which chunk lies where."""
+    """Writes and reads the snapshots of one partition; its own book of which row lies where.
 
-    def __init__(self, owner: str = "") -> None:
+    Args:
+        owner: A name that no other owner of the partition has.
+        version: Of the app's state.
+    """
+
+    def __init__(self, owner: str = "", version: int = 1) -> None:
         self.owner = owner or secrets.token_hex(6)
+        self.version = version
         self.number = 0
         self.foreign: set[bytes] = set()  # keys of former owners
-        self._places: dict[str, list[Place]] = {}
-        self._rows_a_chunk: dict[str, int] = {}
+        self._books: dict[str, _Book] = {}
+        self._pending: dict[str, _Book] = {}
+        self._written: list[bytes] = []  # segments of the snapshot under way
+        self._dead: set[bytes] = set()  # own segments that no stored manifest names
+        self._orphans: set[bytes] = set()  # own segments of snapshots that failed, or may have failed
+        self._has_stored = False
 
     def take(self, state: State) -> tuple[list[Entry], Manifest]:
-        """The records of a snapshot: chunks with changed rows, then the manifest.
+        """The records of a snapshot: deletions, segments with changed rows, then the manifest.
 
         Rows are clean afterwards. Say `stored` or `failed` before the next.
         """
         self.number += 1
-        entries: list[Entry] = []
-        taken: dict[str, list[Place]] = {}
+        self._written, self._pending = [], {}
+        entries = [Entry(key, None) for key in sorted(self._dead)]
+        part = 0
         for name, table in state.tables.items():
-            places = taken[name] = list(self._places.get(name, ()))
-            step = self._rows_a_chunk.setdefault(name, _rows_a_chunk(table))
-            dirty = np.flatnonzero(table.dirty[: len(table)])
-            for chunk in np.unique(dirty // step).tolist():
-                slot = 0
-                if chunk < len(places) and places[chunk].owner == self.owner:
-                    slot = 1 - places[chunk].slot
-                place = Place(self.owner, slot, self.number)
-                entries.append(Entry(_chunk_key(name, chunk, place), _chunk(table, chunk * step, step, self.number)))
-                if chunk < len(places):
-                    places[chunk] = place
-                else:
-                    places.append(place)
+            book = self._books.get(name, _Book()).extended(table.extent)
+            rows = np.flatnonzero(table.dirty[: table.extent])
+            for packed in pack(table, _with_moved(book, rows, table)):
+                place = Place(self.owner, self.number, part, len(packed.rows))
+                part += 1
+                book.home[packed.rows] = len(book.places)
+                book.places.append(place)
+                entries.append(Entry(place.key, packed.value))
+                self._written.append(place.key)
+            self._pending[name] = book.compacted()
             table.dirty[:] = False
         manifest = Manifest(
             schema=SCHEMA,
+            version=self.version,
             owner=self.owner,
             number=self.number,
             positions=dict(state.positions),
-            stream_time_ms=state.stream_time_ms,
-            rows={name: len(table) for name, table in state.tables.items()},
-            rows_a_chunk=dict(self._rows_a_chunk),
-            chunks=taken,
+            times_ms=dict(state.times_ms),
+            extents={name: table.extent for name, table in state.tables.items()},
+            segments={name: book.places for name, book in self._pending.items()},
         )
-        entries.append(Entry(f"{self.owner}/manifest".encode(), _encode(manifest)))
+        entries.append(Entry(f"{self.owner}".encode() + _MANIFEST, _encode(manifest)))
         return entries, manifest
 
     def stored(self, manifest: Manifest) -> None:
-        """A snapshot is in the changelog, whole: the slots that it left are free."""
-        self._places = manifest.chunks
+        """The snapshot of this manifest is in the changelog, whole."""
+        self._check(manifest)
+        self._has_stored = True
+        before = {place.key for book in self._books.values() for place in book.places if place.owner == self.owner}
+        self._books = self._pending
+        named = self._named()
+        self._dead = (before | self._orphans) - named
+        self._orphans = set()
 
     def failed(self, state: State, manifest: Manifest) -> None:
-        """A snapshot was not stored: its rows count as changed again."""
-        for name, places in manifest.chunks.items():
-            step, table = self._rows_a_chunk[name], state.tables[name]
-            for chunk, place in enumerate(places):
-                if place.number == manifest.number and place.owner == self.owner:
-                    table.dirty[chunk * step : min((chunk + 1) * step, len(table))] = True
+        """The snapshot was not stored, or nobody knows: its rows count as changed again."""
+        self._check(manifest)
+        for name, book in self._pending.items():
+            table = state.tables[name]
+            fresh = [number for number, place in enumerate(book.places) if self._is_new(place)]
+            rows = np.flatnonzero(np.isin(book.home, fresh))
+            table.dirty[rows[rows < table.extent]] = True
+        self._orphans |= set(self._written)
 
-    def own_all(self, state: State) -> None:
-        """Mark the rows whose chunks still lie with former owners, so that the next snapshot takes them over."""
-        for name, places in self._places.items():
-            step, table = self._rows_a_chunk[name], state.tables[name]
-            for chunk, place in enumerate(places):
-                if place.owner != self.owner:
-                    table.dirty[chunk * step : min((chunk + 1) * step, len(table))] = True
+    def _check(self, manifest: Manifest) -> None:
+        if manifest.number != self.number:
+            raise RuntimeError(f"snapshot {manifest.number} is over, {self.number} is under way")
+
+    def _is_new(self, place: Place) -> bool:
+        return place.owner == self.owner and place.number == self.number
+
+    def _named(self) -> set[bytes]:
+        return {place.key for book in self._books.values() for place in book.places}
 
     def forget_foreign(self) -> list[Entry]:
-        """Tombstones for everything of former owners; empty while a chunk of theirs is still needed."""
-        if any(place.owner != self.owner for places in self._places.values() for place in places):
-            return []
-        entries = [Entry(key, None) for key in sorted(self.foreign)]
-        self.foreign = set()
-        return entries
+        """Deletions of everything of former owners that our newest stored manifest does not name."""
+        gone = self.foreign - self._named() if self._has_stored else set()
+        self.foreign -= gone
+        return [Entry(key, None) for key in sorted(gone)]
 
     def restore(self, entries: Iterable[tuple[bytes, bytes | None]], specs: dict[str, TableSpec]) -> State | None:
-        """The furthest whole state in a changelog, read from its beginning to its end; None when there is none."""
+        """The furthest whole state in a changelog, read from its beginning to its end; None when there is none.
+
+        Raises:
+            SnapshotError: a newer version wrote one of them, or what is stored does not fit this one.
+        """
         held: dict[bytes, bytes] = {}
         for key, value in entries:
             if value is None:
@@ -163,73 +218,83 @@ class Snapshots:
             else:
                 held[key] = value
         self.foreign = set(held)
-        manifests = []
-        for key, value in held.items():
-            if key.endswith(b"/manifest"):
-                manifest = msgspec.msgpack.decode(value, type=Manifest)
-                if manifest.schema <= SCHEMA:
-                    manifests.append(manifest)
-        for manifest in sorted(manifests, key=lambda one: (-sum(one.positions.values()), one.owner)):
+        heads = {key: self._head(value) for key, value in held.items() if key.endswith(_MANIFEST)}
+        for key in sorted(heads, key=lambda one: (-sum(heads[one].positions.values()), heads[one].owner)):
             try:
-                state = _restore(manifest, held, specs)
-            except SnapshotError:
-                continue
-            self._places = {name: places for name, places in manifest.chunks.items() if name in specs}
-            self._rows_a_chunk = {name: rows for name, rows in manifest.rows_a_chunk.items() if name in specs}
-            return state
+                if heads[key].schema == 1:
+                    return _restore_schema1(held[key], held, specs)
+                return self._restore(msgspec.msgpack.decode(held[key], type=Manifest), held, specs)
+            except (_IncompleteError, schema1.IncompleteError) as error:
+                _log.warning("snapshot %s is left out: %s", key.decode(errors="replace"), error)
         return None
 
-
-def _rows_a_chunk(table: Table) -> int:
-    row_bytes = sum(column[:1].nbytes for column in table.columns.values()) + 40 + table.spec.extra_bytes
-    return max(1, min(_CHUNK_ROWS_MAX, _CHUNK_BYTES // row_bytes))
-
-
-def _chunk_key(table: str, chunk: int, place: Place) -> bytes:
-    return f"{place.owner}/{table}/{chunk}/{place.slot}".encode()
-
-
-def _chunk(table: Table, first: int, rows: int, number: int) -> bytes:
-    end = min(first + rows, len(table))
-    columns = {}
-    for name, column in table.columns.items():
-        part = column[first:end]
-        columns[name] = Column(part.dtype.str, part.shape, part.tobytes())
-    extras = {row: _encode(extra) for row, extra in table.extras.items() if first <= row < end}
-    return _encode(Chunk(number=number, first=first, keys=table.keys[first:end], columns=columns, extras=extras))
-
-
-def _restore(manifest: Manifest, held: dict[bytes, bytes], specs: dict[str, TableSpec]) -> State:
-    state = State.fresh(specs)
-    state.positions = dict(manifest.positions)
-    state.stream_time_ms = manifest.stream_time_ms
-    for name, places in manifest.chunks.items():
-        if name not in specs:
-            continue
-        table = state.tables[name]
-        table.reserve(manifest.rows[name])
-        for number, place in enumerate(places):
-            value = held.get(_chunk_key(name, number, place))
-            if value is None:
-                raise SnapshotError(f"chunk {number} of table {name!r} is missing")
-            chunk = msgspec.msgpack.decode(value, type=Chunk)
-            if chunk.number != place.number:
-                raise SnapshotError(
-                    f"chunk {number} of table {name!r} is of snapshot {chunk.number}, expected {place.number}"
-                )
-            extra = specs[name].extra
-            extras = (
-                {row: msgspec.msgpack.decode(data, type=extra) for row, data in chunk.extras.items()} if extra else {}
+    def _head(self, value: bytes) -> _Head:
+        head = msgspec.msgpack.decode(value, type=_Head)
+        if head.schema > SCHEMA or head.version > self.version:
+            raise SnapshotError(
+                f"a newer worker wrote this state: schema {head.schema} version {head.version}, expected at most"
+                f" schema {SCHEMA} version {self.version}; start the newer worker again, or delete the state's topic"
+                " to compute the state anew"
             )
-            table.put(chunk.first, chunk.keys, _columns(chunk), extras)
-        if len(table) != manifest.rows[name]:
-            raise SnapshotError(f"table {name!r} has {len(table)} rows, expected {manifest.rows[name]}")
-        table.dirty[:] = False
+        return head
+
+    def _restore(self, manifest: Manifest, held: dict[bytes, bytes], specs: dict[str, TableSpec]) -> State:
+        state = State.fresh(specs)
+        state.positions, state.times_ms = dict(manifest.positions), dict(manifest.times_ms)
+        books: dict[str, _Book] = {}
+        older = manifest.version < self.version
+        for name, places in manifest.segments.items():
+            if name not in specs:
+                if older:
+                    continue
+                raise SnapshotError(f"a snapshot of this version has a table that it does not know: {name!r}")
+            table, extent = state.tables[name], manifest.extents[name]
+            table.reserve(extent)
+            keys, book = [""] * extent, _Book(places).extended(extent)
+            for number, place in enumerate(places):
+                value = held.get(place.key)
+                if value is None:
+                    raise _IncompleteError(f"segment {place.key.decode()} of table {name!r} is missing")
+                book.home[unpack(value, table, keys, older=older)] = number
+            if (book.home < 0).any():
+                raise SnapshotError(f"table {name!r} lacks {int((book.home < 0).sum())} of {extent} rows")
+            table.put(keys)
+            books[name] = book
+        self._books = books
+        if manifest.owner == self.owner:
+            self.number = manifest.number
+        return state
+
+
+def _restore_schema1(value: bytes, held: dict[bytes, bytes], specs: dict[str, TableSpec]) -> State:
+    """A state of schema 1; all of it is written anew with the next snapshot."""
+    state = schema1.restore(msgspec.msgpack.decode(value, type=schema1.Manifest1), held, specs)
+    for table in state.all():
+        table.dirty[: table.extent] = True
     return state
 
 
-def _columns(chunk: Chunk) -> Columns:
-    return {
-        name: np.frombuffer(column.data, dtype=np.dtype(column.dtype)).reshape(column.shape)
-        for name, column in chunk.columns.items()
-    }
+def _with_moved(book: _Book, changed: Rows, table: Table) -> Rows:
+    """The changed rows, and those that are written again so that little of what is stored is out of date."""
+    home = book.home.copy()
+    home[changed] = -1
+    counts = np.bincount(home[home >= 0], minlength=len(book.places))
+    sizes = np.array([place.rows for place in book.places], dtype=np.intp)
+    moving = np.zeros(len(sizes), dtype=bool)
+    stored = int(sizes[counts > 0].sum()) + len(changed)
+    for number in _emptiest_first(counts, sizes):
+        if stored <= 2 * table.extent:
+            break
+        moving[number] = True
+        stored -= int(sizes[number] - counts[number])
+    kept = np.flatnonzero((counts > 0) & ~moving)
+    if len(kept) > _SEGMENTS_MAX + 2 * table.extent * table.row_bytes // SEGMENT_BYTES:
+        moving[kept[np.argsort(counts[kept], kind="stable")[: len(kept) // 2]]] = True
+    if not moving.any():
+        return changed
+    return np.union1d(changed, np.flatnonzero((home >= 0) & moving[home]))
+
+
+def _emptiest_first(counts: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]) -> Iterator[int]:
+    used = np.flatnonzero(counts > 0)
+    yield from used[np.argsort(counts[used] / sizes[used], kind="stable")].tolist()

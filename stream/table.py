@@ -3,11 +3,12 @@
     key ─▶ row      columns["open_sum"][row] ...      extras[row]: the few things of a row that are no numbers
 
 A batch works between `begin` and `keep`; `undo` puts every touched row back as it was, so that one bad record costs
-nothing but itself. Pure: no I/O, no clock.
+nothing but itself. A row of a key that was removed is given to the next new key. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,19 +19,23 @@ import numpy.typing as npt
 
 Columns = dict[str, npt.NDArray[Any]]
 Rows = npt.NDArray[np.intp]
+# A column that every table has: the hour of the log, since 1970, in which a row was touched last.
+SEEN_HOUR = "seen_hour"
+NEVER = -1
+HOUR_MS = 3_600_000
 _ROWS_FIRST = 16
 
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """How a table is made: fresh columns for so many rows, and the struct of its extras, if it has any.
-
-    `extra_bytes` is about the size of an extra where most rows have a large one, so that chunks of a snapshot stay small.
-    """
+    """How a table is made: fresh columns for so many rows, all rows alike, and the struct of its extras, if it has any."""
 
     new_columns: Callable[[int], Columns]
     extra: type[msgspec.Struct] | None = None
-    extra_bytes: int = 0
+
+    def fresh(self) -> Columns:
+        """One row that was never seen."""
+        return {**self.new_columns(1), SEEN_HOUR: np.full(1, NEVER, dtype=np.int32)}
 
 
 @dataclass(slots=True)
@@ -43,24 +48,47 @@ class _Before:
 
 
 class Table:
-    """Rows by key. Mark rows with `touch` before writing to them, else they are neither saved nor undone."""
+    """Rows by key. Mark rows with `touch` before writing to them, else they are neither saved nor undone.
+
+    Attributes:
+        columns: Arrays of one length; what lies behind `extent` means nothing.
+        keys: Of each row up to `extent`, "" where a row is free.
+        extras: By row.
+        dirty: Rows changed since the last snapshot.
+        hour: The hour of the log that is now; touched rows take it as the one in which they were seen.
+    """
 
     def __init__(self, spec: TableSpec, capacity: int = _ROWS_FIRST) -> None:
         self.spec = spec
-        self.columns: Columns = spec.new_columns(capacity)
+        self.fresh = spec.fresh()
+        self.columns: Columns = {name: np.repeat(row, capacity, axis=0) for name, row in self.fresh.items()}
         self.keys: list[str] = []
         self.extras: dict[int, msgspec.Struct] = {}
         self.dirty = np.zeros(capacity, dtype=bool)
+        self.hour = 0
         self._row_of: dict[str, int] = {}
+        self._free: list[int] = []  # a heap: which row a key gets follows from the log alone
         self._saved: npt.NDArray[np.bool_] = np.zeros(capacity, dtype=bool)
         self._before: list[_Before] = []
-        self._keys_before = 0
+        self._added: list[int] = []
+        self._extent_before = 0
 
     def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._row_of)
+
+    @property
+    def extent(self) -> int:
+        """Rows in use or free: all that mean anything lie before this one."""
         return len(self.keys)
 
+    @property
+    def row_bytes(self) -> int:
+        """Of all columns together; extras come on top."""
+        return sum(row.nbytes for row in self.fresh.values())
+
     def find(self, key: str) -> int | None:
-        """The row of a key, None if it was never seen."""
+        """The row of a key, None if it was never seen or was removed."""
         return self._row_of.get(key)
 
     def rows(self, keys: Sequence[str]) -> Rows:
@@ -68,38 +96,53 @@ class Table:
         row_of = self._row_of
         found = [row_of.get(key, -1) for key in keys]
         if -1 in found:
+            before = self.extent
+            added = len(self._added)
             found = [self._add(key) if row < 0 else row for key, row in zip(keys, found, strict=True)]
+            self._clear(slice(before, self.extent))
+            self.columns[SEEN_HOUR][self._added[added:]] = self.hour
         return np.array(found, dtype=np.intp)
 
     def _add(self, key: str) -> int:
         row = self._row_of.get(key)
         if row is not None:
             return row
-        row = len(self.keys)
-        if row == len(self.dirty):
-            self.reserve(2 * row)
-        self.keys.append(key)
+        if not key:
+            raise ValueError("key of a row is empty; expected a name")
+        if self._free:
+            row = heapq.heappop(self._free)
+            self.keys[row] = key
+        else:
+            row = len(self.keys)
+            if row == len(self.dirty):
+                self.reserve(2 * row)
+            self.keys.append(key)
         self._row_of[key] = row
+        self._added.append(row)
         self.dirty[row] = True
         return row
 
+    def _clear(self, rows: Rows | slice) -> None:
+        for name, fresh in self.fresh.items():
+            self.columns[name][rows] = fresh
+
     def reserve(self, capacity: int) -> None:
-        """Room for this many rows."""
+        """Room for this many rows. New room stays untouched memory until its rows are used."""
         held = len(self.dirty)
         if capacity <= held:
             return
-        grown = self.spec.new_columns(capacity)
+        # One column after another, and in place: the models hold the dictionary, not its arrays.
         for name, column in self.columns.items():
-            grown[name][:held] = column
-        # In place: the models hold the dictionary, not its arrays.
-        self.columns.update(grown)
+            grown = np.zeros((capacity, *column.shape[1:]), dtype=column.dtype)
+            grown[: self.extent] = column[: self.extent]
+            self.columns[name] = grown
         self.dirty = np.concatenate([self.dirty, np.zeros(capacity - held, dtype=bool)])
         self._saved = np.concatenate([self._saved, np.zeros(capacity - held, dtype=bool)])
 
     def begin(self) -> None:
         """A batch starts: from here on `undo` leads back."""
         self._forget()
-        self._keys_before = len(self.keys)
+        self._extent_before = self.extent
 
     def touch(self, rows: Rows) -> None:
         """These rows are about to change."""
@@ -111,6 +154,7 @@ class Table:
         columns = {name: column[fresh] for name, column in self.columns.items()}
         extras = {row: self.extras.get(row) for row in fresh.tolist()} if self.spec.extra else {}
         self._before.append(_Before(fresh, columns, extras))
+        self.columns[SEEN_HOUR][fresh] = np.maximum(columns[SEEN_HOUR], self.hour)
 
     def set_extra(self, row: int, extra: msgspec.Struct | None) -> None:
         """Replace the extra of a touched row; extras are values and never changed in place."""
@@ -130,33 +174,44 @@ class Table:
                 self.columns[name][before.rows] = column
             for row, extra in before.extras.items():
                 self.set_extra(row, extra)
-        for key in self.keys[self._keys_before :]:
-            del self._row_of[key]
-        self.dirty[self._keys_before :] = False
-        del self.keys[self._keys_before :]
+        for row in reversed(self._added):
+            del self._row_of[self.keys[row]]
+            self.extras.pop(row, None)
+            if row >= self._extent_before:
+                self.keys.pop()
+                self.dirty[row] = False
+            else:
+                self.keys[row] = ""
+                heapq.heappush(self._free, row)
         self._forget()
 
     def _forget(self) -> None:
         for before in self._before:
             self._saved[before.rows] = False
         self._before.clear()
+        self._added.clear()
 
-    def put(self, first: int, keys: Sequence[str], columns: Columns, extras: dict[int, msgspec.Struct]) -> None:
-        """Rows out of a snapshot, from `first` on. Columns that it lacks stay fresh; those unknown here are left out."""
-        end = first + len(keys)
-        capacity = len(self.dirty)
-        while capacity < end:
-            capacity *= 2
-        self.reserve(capacity)
-        self.keys += [""] * (end - len(self.keys))
-        self.keys[first:end] = keys
-        self._row_of.update({key: first + place for place, key in enumerate(keys)})
-        for name, values in columns.items():
-            column = self.columns.get(name)
-            if column is not None and column.shape[1:] == values.shape[1:]:
-                column[first:end] = values
-        for row, extra in extras.items():
-            self.set_extra(row, extra)
+    def unseen_since(self, hour: int) -> Rows:
+        """Rows of keys that were last touched before this hour of the log, ascending."""
+        seen = self.columns[SEEN_HOUR][: self.extent]
+        old = np.flatnonzero(seen < hour)
+        return old[[self.keys[row] != "" for row in old.tolist()]] if len(old) else old
+
+    def remove(self, rows: Rows) -> None:
+        """Forget these keys; between batches only. One that comes back starts anew."""
+        for row in rows.tolist():
+            del self._row_of[self.keys[row]]
+            self.keys[row] = ""
+            self.extras.pop(row, None)
+            heapq.heappush(self._free, row)
+        self._clear(rows)
+        self.dirty[rows] = True
+
+    def put(self, keys: Sequence[str]) -> None:
+        """The keys of a table that was read from a snapshot, "" for rows that are free; columns and extras are there."""
+        self.keys = list(keys)
+        self._row_of = {key: row for row, key in enumerate(keys) if key}
+        self._free = [row for row, key in enumerate(keys) if not key]
 
 
 @dataclass(slots=True)
@@ -166,12 +221,12 @@ class State:
     Attributes:
         tables: By name.
         positions: The next offset of each input topic: what the tables hold is the outcome of everything before it.
-        stream_time_ms: The newest timestamp met in the log; what waits, waits by it.
+        times_ms: The newest timestamp met in each topic; what waits, waits by it, whatever other topics say.
     """
 
     tables: dict[str, Table]
     positions: dict[str, int] = field(default_factory=dict)
-    stream_time_ms: int = 0
+    times_ms: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls, specs: dict[str, TableSpec]) -> State:

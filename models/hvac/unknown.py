@@ -100,6 +100,14 @@ def reasons_of(layout: Layout, row: Floats | Doubles, shares: Floats | Doubles) 
     return tuple(found)
 
 
+def opened_at_ms(saved: bytes) -> int:
+    """When the open episode of a saved unit began, NEVER when none is open or another release wrote this."""
+    try:
+        return msgspec.msgpack.decode(saved, type=_Saved).opened_at_ms
+    except msgspec.MsgspecError:
+        return NEVER
+
+
 class UnknownUnit:
     """One unit with this layout. `take` its frames in order."""
 

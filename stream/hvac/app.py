@@ -16,7 +16,7 @@ from models.hvac.families import FAMILY
 from models.hvac.monitor import Monitor
 from models.hvac.settings import MonitorSettings
 from stream.app import Decoded, Input, Reference, Rejected, StreamApp
-from stream.hvac import decide, score, state
+from stream.hvac import decide, evict, score, state
 from stream.hvac.layouts import Layouts
 from stream.settings import StreamSettings
 
@@ -36,6 +36,7 @@ def hvac(settings: StreamSettings, monitor: Monitor) -> StreamApp:
     """The app for HVAC fleets."""
     layouts = Layouts()
     wait_ms = round(settings.chain.wait_seconds * 1000)
+    evict_hours = settings.state.evict_days * 24
     return StreamApp(
         name="hvac",
         inputs=(
@@ -50,6 +51,9 @@ def hvac(settings: StreamSettings, monitor: Monitor) -> StreamApp:
         state_topic=topics.HVAC_STATE,
         dead_topic=topics.HVAC_DEAD,
         references=(Reference(topics.LAYOUTS, layouts.take),),
+        evict_hours=evict_hours,
+        evict=partial(evict.evict, layouts=layouts, hours=evict_hours, model_version=monitor.version),
+        state_version=state.VERSION,
     )
 
 

@@ -29,8 +29,11 @@ from stream.app import Batch
 from stream.hvac.chain import NO_CHAIN, Extra, Link, Released, UnitChain, chain_id
 from stream.table import Columns, Rows, State, Table, TableSpec
 
+# Raise it whenever columns, tables or extras change (`features.STATE_FIELDS` too), and add a golden snapshot:
+# `python -m tests.stream.golden.make`.
+VERSION = 1
 LIVE, PAST, UNKNOWN = "live", "past", "unknown"
-_NOT_DUE = np.iinfo(np.int64).max
+NOT_DUE = np.iinfo(np.int64).max
 Ints = npt.NDArray[np.int64]
 
 
@@ -41,7 +44,7 @@ def live_columns(rows: int) -> Columns:
         "chain": np.full(rows, NO_CHAIN, dtype=np.uint64),
         "chain_seq": np.zeros(rows, dtype=np.uint64),
         "chain_measured_at_ms": np.zeros(rows, dtype=np.int64),
-        "chain_due_at_ms": np.full(rows, _NOT_DUE, dtype=np.int64),
+        "chain_due_at_ms": np.full(rows, NOT_DUE, dtype=np.int64),
     }
 
 
@@ -54,7 +57,7 @@ class Learned(msgspec.Struct, frozen=True, array_like=True):
 TABLES: dict[str, TableSpec] = {
     LIVE: TableSpec(live_columns, Extra),
     PAST: TableSpec(features.new_state),
-    UNKNOWN: TableSpec(lambda rows: {"last_measured_at_ms": np.full(rows, -1, dtype=np.int64)}, Learned, 100_000),
+    UNKNOWN: TableSpec(lambda rows: {"last_measured_at_ms": np.full(rows, -1, dtype=np.int64)}, Learned),
 }
 
 
@@ -134,12 +137,12 @@ def update(state: State, batch: Batch, wait_ms: int) -> Iterator[Wave | EdgeAler
     if batch.topic == topics.EDGE_ALERTS:
         yield EdgeAlerts(batch.items)
     elif batch.topic == topics.FRAMES:
-        yield from _update_frames(state, batch.items, batch.timestamps_ms, wait_ms)
+        yield from _update_frames(state, batch.items, batch.timestamps_ms, batch.time_ms, wait_ms)
 
 
-def _update_frames(state: State, frames: Frames, timestamps_ms: Ints, wait_ms: int) -> Iterator[Wave]:
+def _update_frames(state: State, frames: Frames, timestamps_ms: Ints, time_ms: int, wait_ms: int) -> Iterator[Wave]:
     live, past = state.tables[LIVE], state.tables[PAST]
-    now_ms = np.maximum(np.maximum.accumulate(timestamps_ms), state.stream_time_ms)
+    now_ms = np.maximum(np.maximum.accumulate(timestamps_ms), time_ms)
     batches = list(frames.batches)
     arrived = _Arrived.of(live, frames, timestamps_ms)
     live_order, past_order = _Order(), _Order()
@@ -147,7 +150,7 @@ def _update_frames(state: State, frames: Frames, timestamps_ms: Ints, wait_ms: i
     disordered = _advance_in_order(live.columns, arrived, live_order)
     # A unit without a frame in this batch may still have waited long enough by now.
     end_ms = int(now_ms[-1])
-    for row in np.flatnonzero(live.columns["chain_due_at_ms"][: len(live)] <= end_ms).tolist():
+    for row in np.flatnonzero(live.columns["chain_due_at_ms"][: live.extent] <= end_ms).tolist():
         disordered.setdefault(row, [])
     for row, members in disordered.items():
         released = _advance_one(live, row, arrived, members, now_ms, end_ms, wait_ms, frames.payloads)
@@ -236,7 +239,7 @@ def _advance_in_order(columns: Columns, arrived: _Arrived, order: _Order) -> dic
         & (prior_seq <= seq_before)
         & (seq > seq_before)
         & ~arrived.historical[by_row]
-        & (columns["chain_due_at_ms"][row] == _NOT_DUE)
+        & (columns["chain_due_at_ms"][row] == NOT_DUE)
     )
     starts = np.flatnonzero(begins)
     whole = np.logical_and.reduceat(in_order, starts)
@@ -301,7 +304,7 @@ def _advance_one(
     columns["chain_seq"][row] = unit.seq
     columns["chain_measured_at_ms"][row] = unit.measured_at_ms
     due = unit.due_at_ms(wait_ms)
-    columns["chain_due_at_ms"][row] = _NOT_DUE if due is None else due
+    columns["chain_due_at_ms"][row] = NOT_DUE if due is None else due
     left = Extra(tuple(unit.waiting), tuple(unit.holes), tuple(unit.past))
     live.set_extra(row, None if left == Extra() else left)
     return [(link, is_live, places.get((link.chain, link.seq))) for link, is_live in released]

@@ -65,18 +65,19 @@ def difference(one: State, other: State, *, leave_out: Sequence[str] = ()) -> st
 
 def table_difference(one: Table, other: Table, leave_out: Sequence[str] = ()) -> str:
     """How two tables differ, empty when they are equal bit for bit."""
-    if set(one.keys) != set(other.keys):
+    keys = [key for key in one.keys if key]
+    if {*keys, ""} != {*other.keys, ""}:
         return f"keys {sorted(set(one.keys) ^ set(other.keys))}"
-    rows, others = one.rows(one.keys), other.rows(one.keys)
+    rows, others = one.rows(keys), other.rows(keys)
     for name, column in one.columns.items():
         if name not in leave_out and column[rows].tobytes() != other.columns[name][others].tobytes():
             unequal = [
                 key
-                for key, a, b in zip(one.keys, rows, others, strict=True)
+                for key, a, b in zip(keys, rows, others, strict=True)
                 if not _same(column[a], other.columns[name][b])
             ]
             return f"column {name} of {unequal}"
-    for key, a, b in zip(one.keys, rows.tolist(), others.tolist(), strict=True):
+    for key, a, b in zip(keys, rows.tolist(), others.tolist(), strict=True):
         if one.extras.get(a) != other.extras.get(b) and "extras" not in leave_out:
             return f"extras of {key}: {one.extras.get(a)} and {other.extras.get(b)}"
     return ""

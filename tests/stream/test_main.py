@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from models.contracts import topics
 from models.contracts.settings import KafkaSettings
@@ -70,3 +72,23 @@ def test_a_broken_recording_is_a_finding(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["--record", "a", "--replay", "b"], ["--colour"]])
 def test_wrong_usage_is_exit_code_2(tmp_path: Path, words: list[str]) -> None:
     assert run(tmp_path, "", *words)[0] == 2
+
+
+def test_the_state_of_a_newer_worker_is_exit_code_3(tmp_path: Path) -> None:
+    with EmbeddedKafka() as server:
+        asyncio.run(_newer_state(server.bootstrap))
+        text = f'[kafka]\nbootstrap = ["{server.bootstrap}"]\n[read]\nsession_seconds = 1\n'
+        code, error = run(tmp_path, text)
+    assert code == 3
+    assert "hvac partition 2: a newer worker wrote this state: schema 99" in error
+    assert "start the newer worker again" in error
+
+
+async def _newer_state(bootstrap: str) -> None:
+    settings = KafkaSettings(bootstrap=(bootstrap,))
+    await ensure_topics(settings, [topics.FRAMES, topics.HVAC_STATE], [topics.FRAMES, topics.HVAC_STATE])
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    value = msgspec.msgpack.encode({"schema": 99, "positions": {topics.FRAMES: 5}})
+    await producer.send_and_wait(topics.HVAC_STATE, value, key=b"newer/manifest", partition=2)
+    await producer.stop()
