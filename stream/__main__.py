@@ -3,6 +3,7 @@
 python -m stream hvac --settings FILE                    a worker
 python -m stream hvac --settings FILE --record LOG       write what the app's topics hold to a file
 python -m stream hvac --replay LOG                       run the app over that file, no Kafka needed
+python -m stream dead list|show|put-back                 what no worker could use, and the way back
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from models.contracts.settings import SettingsError, load
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
+    words = sys.argv[1:] if words is None else words
+    if words[:1] == ["dead"]:
+        from stream.dead_command import main as dead
+
+        return dead(words[1:])
     parser = argparse.ArgumentParser(
-        prog="plenum stream", description="A stream worker: Kafka in, scores and alerts out."
+        prog="plenum stream",
+        description="A stream worker: Kafka in, scores and alerts out.",
+        epilog="plenum stream dead: what no worker could use, and the way back (plenum stream dead --help)",
     )
     parser.add_argument("app", choices=["hvac"], help="which app")
     parser.add_argument("--settings", type=Path, help="TOML file; without it every default holds")
