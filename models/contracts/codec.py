@@ -13,12 +13,9 @@ scale, so what a sender scores after `as_sent` is bit for bit what a receiver de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
 
 import numpy as np
 from crc32c import crc32c
-from google.protobuf.message import DecodeError
 
 from models.contracts import frame_pb2
 from models.contracts.frame import (
@@ -32,20 +29,17 @@ from models.contracts.frame import (
     Frame,
     FrameBatch,
     FrameError,
+    Planes,
     PointShare,
     Quality,
-    Rejected,
     as_sent,
 )
 from models.contracts.layout import Layout
+from models.contracts.planes import CHECKSUM_BYTES, CHECKSUM_TAG, parse, read_planes
+
+__all__ = ["decode", "decode_batch", "encode", "mark_historical", "pack", "parse", "read_planes"]
 
 _RAW_MAX = 32766
-_CHECKSUM_TAG = b"\x7d"  # field 15, fixed32
-_CHECKSUM_BYTES = 5
-# Fetched in one call: a frame has 5 µs for everything.
-_HEADER = attrgetter(
-    "site", "unit", "gateway", "epoch", "seq", "prior_seq", "measured_at_ms", "interval_ms", "historical"
-)
 _HISTORICAL_FIELD = b"\xb8\x01\x01"  # field 23, true
 
 
@@ -92,7 +86,7 @@ def encode(frame: Frame, layout: Layout) -> bytes:
         for share in frame.reasons:
             message.reason.add(point=share.point, share=share.share)
     body = message.SerializeToString()
-    payload = body + _CHECKSUM_TAG + crc32c(body).to_bytes(4, "little")
+    payload = body + CHECKSUM_TAG + crc32c(body).to_bytes(4, "little")
     if len(payload) > FRAME_BYTES_MAX:
         raise FrameError(
             "too_large", f"frame has {len(payload)} bytes, expected at most {FRAME_BYTES_MAX}; send fewer samples"
@@ -130,37 +124,6 @@ def _to_runs(quality: Codes) -> list[int]:
     lengths = np.diff(starts, append=codes.size)
     runs: list[int] = (lengths.astype(np.int64) << 3 | codes[starts]).tolist()
     return runs
-
-
-def parse(payload: bytes) -> frame_pb2.Frame:
-    """The message of a payload, checked for size, checksum, schema and shape, but with its plane still packed.
-
-    Raises:
-        FrameError: with the reason that belongs on the dead letter.
-    """
-    size = len(payload)
-    if size > FRAME_BYTES_MAX:
-        raise FrameError("too_large", f"frame has {size} bytes, expected at most {FRAME_BYTES_MAX}")
-    if size <= _CHECKSUM_BYTES or payload[-5:-4] != _CHECKSUM_TAG:
-        raise FrameError(
-            "truncated", f"frame of {size} bytes does not end in a checksum field; it was cut or is no frame"
-        )
-    if crc32c(payload[:-_CHECKSUM_BYTES]) != int.from_bytes(payload[-4:], "little"):
-        raise FrameError("checksum", f"frame of {size} bytes does not match its checksum; it was altered on the way")
-    try:
-        message = frame_pb2.Frame.FromString(payload)
-    except DecodeError as error:
-        raise FrameError("malformed", f"frame of {size} bytes is not protobuf: {error}") from error
-    if message.schema != SCHEMA:
-        raise FrameError("schema", f"frame has schema {message.schema}, expected {SCHEMA}; upgrade the older side")
-    n, plane_bytes = message.n, len(message.samples)
-    if not n or not plane_bytes or plane_bytes % (2 * n) or not message.interval_ms:
-        raise FrameError(
-            "shape",
-            f"frame has n {n}, interval {message.interval_ms} ms and a plane of {plane_bytes} bytes;"
-            " expected channels x n x 2 bytes, all above 0",
-        )
-    return message
 
 
 def decode(payload: bytes, layout: Layout) -> Frame:
@@ -202,100 +165,40 @@ def decode_batch(payloads: Sequence[bytes], layouts: Mapping[int, Layout]) -> De
         payloads: Frames of any units.
         layouts: Known layouts by id. A frame of an unknown one is rejected with reason `layout`.
     """
-    out = Decoded()
-    groups: dict[tuple[int, int, int], _Group] = {}
-    for index, payload in enumerate(payloads):
-        try:
-            message = parse(payload)
-            samples = message.samples
-            key = (message.layout_id, message.n, len(samples))
-            group = groups.get(key)
-            if group is None:
-                _check_layout(message, layouts)
-                group = groups[key] = _Group()
-            if message.quality or message.wide:
-                _check_extras(message, layouts[message.layout_id])
-                group.with_extras.append(len(group.messages))
-        except FrameError as error:
-            out.rejected.append(Rejected(index, error))
-        else:
-            group.messages.append(message)
-            group.planes.append(samples)
-            group.index.append(index)
-    for (layout_id, _, _), group in groups.items():
-        if group.messages:
-            out.batches.append(_decode_group(group, layouts[layout_id]))
-    return out
+    planes, rejected = read_planes(payloads, layouts)
+    return Decoded([_scaled(one) for one in planes], rejected)
 
 
-@dataclass(slots=True)
-class _Group:
-    """Checked messages of one layout and length; `with_extras` are the rows that carry quality runs or wide channels."""
-
-    messages: list[frame_pb2.Frame] = field(default_factory=list)
-    planes: list[bytes] = field(default_factory=list)
-    index: list[int] = field(default_factory=list)
-    with_extras: list[int] = field(default_factory=list)
-
-
-def _check_layout(message: frame_pb2.Frame, layouts: Mapping[int, Layout]) -> None:
-    layout = layouts.get(message.layout_id)
-    if layout is None:
-        raise FrameError("layout", f"layout {message.layout_id:016x} of {message.site}/{message.unit} is not known")
-    expected = 2 * message.n * len(layout.channels)
-    if len(message.samples) != expected:
-        raise FrameError("shape", f"plane has {len(message.samples)} bytes, expected {expected} for its layout")
-
-
-def _check_extras(message: frame_pb2.Frame, layout: Layout) -> None:
-    """Refuse run lengths and wide channels that do not fit the plane, before anything is allocated for them."""
-    cells = message.n * len(layout.channels)
-    if message.quality and sum(run >> 3 for run in message.quality) != cells:
-        raise FrameError("shape", f"quality runs do not add up to the {cells} samples of the plane")
-    if any(run & 7 > max(Quality) for run in message.quality):
-        raise FrameError("shape", f"quality code above {int(max(Quality))}")
-    entry = 2 + 4 * message.n
-    wide = message.wide
-    if len(wide) % entry:
-        raise FrameError("shape", f"wide channels have {len(wide)} bytes, expected a multiple of {entry}")
-    for start in range(0, len(wide), entry):
-        if int.from_bytes(wide[start : start + 2], "little") >= len(layout.channels):
-            raise FrameError("shape", "wide channel outside the layout")
-
-
-def _decode_group(group: _Group, layout: Layout) -> FrameBatch:
-    messages = group.messages
-    n, channels, frames = messages[0].n, len(layout.channels), len(messages)
-    raw = np.frombuffer(b"".join(group.planes), dtype="<i2").reshape(frames, channels, n)
+def _scaled(planes: Planes) -> FrameBatch:
+    """Planes in the units of their points."""
+    layout, raw = planes.layout, planes.raw
     values = raw * layout.scales[:, None]
     if raw.min() <= WIDE:
         values[raw == MISSING] = np.nan
     quality: Codes | None = None
-    for row in group.with_extras:
-        message = messages[row]
+    for row in planes.with_extras:
+        message = planes.headers[row]
         _fill_wide(message.wide, values[row])
         if message.quality:
             if quality is None:
-                quality = np.zeros((frames, channels, n), dtype=np.uint8)
+                quality = np.zeros(raw.shape, dtype=np.uint8)
             runs = np.array(message.quality, dtype=np.uint32)
-            quality[row] = np.repeat((runs & 7).astype(np.uint8), runs >> 3).reshape(channels, n)
-    headers = map(_HEADER, messages)
-    sites, units, gateways, epoch, seq, prior_seq, measured_at_ms, interval_ms, historical = zip(*headers, strict=True)
+            quality[row] = np.repeat((runs & 7).astype(np.uint8), runs >> 3).reshape(raw.shape[1:])
     return FrameBatch(
         layout=layout,
-        n=n,
+        n=planes.n,
         values=values,
         quality=quality,
-        index=np.array(group.index, dtype=np.intp),
-        units=[f"{site}/{unit}" for site, unit in zip(sites, units, strict=True)],
-        gateways=[f"{site}/{gateway}" for site, gateway in zip(sites, gateways, strict=True)],
-        epoch=np.array(epoch, dtype=np.uint64),
-        seq=np.array(seq, dtype=np.uint64),
-        prior_seq=np.array(prior_seq, dtype=np.uint64),
-        measured_at_ms=np.array(measured_at_ms, dtype=np.int64),
-        interval_ms=np.array(interval_ms, dtype=np.int64),
-        historical=np.array(historical, dtype=np.bool_),
-        headers=messages,
+        index=planes.index,
+        units=planes.units,
+        gateways=planes.gateways,
+        epoch=planes.epoch,
+        seq=planes.seq,
+        prior_seq=planes.prior_seq,
+        measured_at_ms=planes.measured_at_ms,
+        interval_ms=planes.interval_ms,
+        historical=planes.historical,
+        headers=planes.headers,
     )
 
 
@@ -311,10 +214,10 @@ def pack(message: frame_pb2.Frame) -> bytes:
     """The bytes of a parsed message, checksum made anew: how a store keeps a decoded frame whole."""
     message.ClearField("crc32c")
     body = message.SerializeToString()
-    return body + _CHECKSUM_TAG + crc32c(body).to_bytes(4, "little")
+    return body + CHECKSUM_TAG + crc32c(body).to_bytes(4, "little")
 
 
 def mark_historical(payload: bytes) -> bytes:
     """The same frame marked as sent from a backlog: one field appended, the checksum made anew."""
-    body = payload[:-_CHECKSUM_BYTES] + _HISTORICAL_FIELD
-    return body + _CHECKSUM_TAG + crc32c(body).to_bytes(4, "little")
+    body = payload[:-CHECKSUM_BYTES] + _HISTORICAL_FIELD
+    return body + CHECKSUM_TAG + crc32c(body).to_bytes(4, "little")

@@ -81,7 +81,8 @@ class FrameBatch:
     """Frames of one layout and length, decoded together.
 
     `values` has shape (frames, channels, n), `quality` the same or None when every sample is good; the other arrays have
-    shape (frames,). `index` is the place of each frame in the input of `decode_batch`; `headers` are the parsed messages.
+    shape (frames,). `index` is the place of each frame in the input of `decode_batch`; `headers` are the messages, parsed
+    when they are asked for.
     """
 
     layout: Layout
@@ -97,7 +98,32 @@ class FrameBatch:
     measured_at_ms: npt.NDArray[np.int64]
     interval_ms: npt.NDArray[np.int64]
     historical: npt.NDArray[np.bool_]
-    headers: list[frame_pb2.Frame]
+    headers: Sequence[frame_pb2.Frame]
+
+
+@dataclass(slots=True)
+class Planes:
+    """Frames of one layout and length whose planes are still scaled integers: the reader of `decode_batch`, for those who
+    work on integers themselves.
+
+    `raw` has shape (frames, channels, n); two values of it are reserved (MISSING, WIDE). `with_extras` are the frames that
+    carry quality runs or wide channels. The rest is as in FrameBatch.
+    """
+
+    layout: Layout
+    n: int
+    raw: npt.NDArray[np.int16]
+    index: npt.NDArray[np.intp]
+    units: list[str]  # site/unit
+    gateways: list[str]  # site/gateway
+    epoch: npt.NDArray[np.uint64]
+    seq: npt.NDArray[np.uint64]
+    prior_seq: npt.NDArray[np.uint64]
+    measured_at_ms: npt.NDArray[np.int64]
+    interval_ms: npt.NDArray[np.int64]
+    historical: npt.NDArray[np.bool_]
+    headers: Sequence[frame_pb2.Frame]
+    with_extras: Sequence[int] = ()
 
 
 class Rejected(NamedTuple):
