@@ -144,15 +144,17 @@ def train(
 
     Args:
         line: Whose models.
-        kind: One kind of equipment, penalties for what each fault costs, or risk of failures; all of them by default.
+        kind: One kind of equipment, penalties for what each fault costs, risk of failures, or detection for how well
+            faults are found; all of them by default. With budgets only the alert budgets' first levels are set anew.
         out: Where the artifacts go, each with its card and golden vectors.
         seed: Of the training; the lessons have seeds of their own.
     """
     from models.hvac.train_command import run_train
     from simulators.hvac.lessons import live_plants, play_lesson
+    from simulators.hvac.plants.faults import FAMILIES
     from simulators.hvac.plants.penalty import measure
 
-    return run_train(play_lesson, live_plants, measure, kind, out, seed)
+    return run_train(play_lesson, live_plants, measure, FAMILIES, kind, out, seed)
 
 
 @app.command

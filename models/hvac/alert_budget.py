@@ -14,6 +14,10 @@ to the budget whatever the law of the scores, after a season or a new use too.
     kept     a      b       c      -       d      e          blocks hold the highest score outside episodes
     level  ----------------------------/‾‾ one step up when the episode ends, not while it may be a fault
 
+A caller that knows how far healthy units stray gives a **ceiling** to the first step: own blocks then only lower the level,
+episodes alone raise it beyond. Without one, a unit that is met with a fault that comes and goes feeds itself: hours below
+the level widen the scatter, so the level rises, so worse hours count as healthy, until nothing is ever said.
+
 Assumes: blocks long against the memory of the score; tails not heavier than exponential (the second step mends what the
 first misses). Few blocks: the deviation of 16 is known to a quarter of itself, so the first level may be that much too low
 or too high; a prior, pooled over other units, steadies it, and the second step brings the rate back to the budget. A fault
@@ -107,11 +111,26 @@ def fresh(units: int, prior: Prior, blocks: float) -> Doubles:
     return budget
 
 
-def levels(budget: Doubles, settings: BudgetSettings) -> Doubles:
-    """Alarm level of each unit, shape (m,): divide a score by it, and 1 is the alarm level at the budget."""
-    blocks_per_week = WEEK_SECONDS / settings.block_seconds
-    level: Doubles = levels_after(budget, blocks_per_week / settings.false_episodes_per_unit_week) * raised(budget)
+def levels(budget: Doubles, settings: BudgetSettings, ceiling: Doubles | float = math.inf) -> Doubles:
+    """Alarm level of each unit, shape (m,): divide a score by it, and 1 is the alarm level at the budget.
+
+    Args:
+        budget: Shape (m, COLUMNS).
+        settings: Of the budget.
+        ceiling: What the blocks' own level is at most, before episodes raise it, shape (m,); see `ceiling_of`.
+    """
+    level: Doubles = np.minimum(levels_after(budget, _returns_after_blocks(settings)), ceiling) * raised(budget)
     return level
+
+
+def ceiling_of(prior: Prior, settings: BudgetSettings) -> float:
+    """Level that units of the prior, taken together, pass as often as the budget allows."""
+    moments = np.array([prior.mean]), np.array([prior.deviation])
+    return float(gumbel_level(*moments, _returns_after_blocks(settings))[0])
+
+
+def _returns_after_blocks(settings: BudgetSettings) -> float:
+    return WEEK_SECONDS / settings.block_seconds / settings.false_episodes_per_unit_week
 
 
 def levels_after(budget: Doubles, returns_after_blocks: float) -> Doubles:
@@ -127,7 +146,12 @@ def raised(budget: Doubles) -> Doubles:
 
 
 def observe(
-    budget: Doubles, scores: Doubles, is_open: Bools, measured_at_ms: Millis, settings: BudgetSettings
+    budget: Doubles,
+    scores: Doubles,
+    is_open: Bools,
+    measured_at_ms: Millis,
+    settings: BudgetSettings,
+    ceiling: Doubles | float = math.inf,
 ) -> Doubles:
     """State after one more score of each of m units; the state given is left as it is.
 
@@ -136,6 +160,8 @@ def observe(
         scores: Shape (m,), before division by the level; NaN where nothing was judged.
         is_open: Whether an episode is open now, shape (m,), by the latch of the caller.
         measured_at_ms: Shape (m,); a step back in time belongs to the running block.
+        settings: Of the budget.
+        ceiling: As `levels` has it.
     """
     block_ms = settings.block_seconds * 1000
     starts = (measured_at_ms // block_ms * block_ms).astype(np.float64)
@@ -148,7 +174,7 @@ def observe(
     judged = ~np.isnan(scores)
     begins = np.isnan(budget[:, BEGAN_AT_MS]) & judged
     budget[:, BEGAN_AT_MS] = np.where(begins, starts, budget[:, BEGAN_AT_MS])
-    healthy = judged & ~is_open & (scores < levels(budget, settings))
+    healthy = judged & ~is_open & (scores < levels(budget, settings, ceiling))
     budget[:, PEAK] = np.where(healthy, np.fmax(budget[:, PEAK], scores), budget[:, PEAK])
     return budget
 

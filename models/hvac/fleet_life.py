@@ -82,8 +82,6 @@ class FleetLife:
     failed_at_ms: Ints  # (U,), -1: never
     worn: Bools  # (U,): whether it failed by wear
     healthy_unit_weeks: float
-    # Highest anomaly score of hours in which a unit was healthy, (hours,): the prior of its alert budget.
-    hourly_peaks: Floats
 
     def lead_hours(self) -> list[float]:
         """For each unit that wore out: from the first right alert to its failure, 0 if none came."""
@@ -118,7 +116,6 @@ def follow(plant: LivingPlant, lesson: Lesson, monitor: Monitor) -> FleetLife:
     seen: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ("x", "p", "low", "high", "at", "unit")}
     told: list[Told] = []
     healthy_steps = 0
-    peaks, peak = [], np.zeros(units, dtype=np.float32)
     now_ms = lesson.start_at_ms
     for chunk in chunks:
         sent = as_sent(np.ascontiguousarray(chunk.values.transpose(1, 2, 0)), layout)
@@ -134,11 +131,6 @@ def follow(plant: LivingPlant, lesson: Lesson, monitor: Monitor) -> FleetLife:
             alive = failed_at_ms < 0
             healthy_steps += int((alive & (severity < HEALTHY_SEVERITY)).sum())
             verdicts = monitor.step(state, minutes)
-            well = severity < HEALTHY_SEVERITY
-            peak = np.where(well, np.fmax(peak, np.nan_to_num(verdicts.anomaly_raw, nan=0.0)), np.float32(-1))
-            if now_ms % _HOUR_MS < interval_ms[0]:
-                peaks.append(peak[peak > 0])
-                peak = np.zeros(units, dtype=np.float32)
             for change in episodes.decide(state, verdicts, monitor.settings.episodes):
                 if change.transition == "opened" and alive[change.row]:
                     true = truth_families[int(chunk.family[at, change.row])]
@@ -167,7 +159,6 @@ def follow(plant: LivingPlant, lesson: Lesson, monitor: Monitor) -> FleetLife:
         failed_at_ms,
         worn,
         healthy_steps * lesson.interval_seconds / 3600 / _WEEK_HOURS,
-        np.concatenate(peaks),
     )
 
 
@@ -204,5 +195,4 @@ def pooled(lives: Sequence[FleetLife]) -> FleetLife:
         np.concatenate([life.failed_at_ms for life in lives]),
         np.concatenate([life.worn for life in lives]),
         sum(life.healthy_unit_weeks for life in lives),
-        np.concatenate([life.hourly_peaks for life in lives]),
     )

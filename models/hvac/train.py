@@ -15,7 +15,6 @@ import numpy as np
 
 from models import registry
 from models.hvac import anomaly, baseline, curriculum, curriculum_kinds, diagnose, features, networks
-from models.hvac.alert_budget import prior_of
 from models.hvac.cards import COMMAND, VERSION, ArtifactFiles, be_reproducible, golden, held_out, share, versions
 from models.hvac.curriculum import Plant, Recording, minutes_of
 from models.hvac.facts import Facts
@@ -25,7 +24,9 @@ from models.hvac.inputs import Spec
 from models.hvac.kinds import KINDS
 from models.hvac.monitor import Models, Monitor, judge, model_name
 from models.hvac.points import Bools, Floats, Ints
+from models.hvac.quantize import quantized, shaken
 from models.hvac.settings import MonitorSettings
+from models.hvac.train_budget import train_budget
 from models.hvac.train_risk import train_risk
 from models.registry import Artifact, Card, Column, checksum
 
@@ -286,13 +287,14 @@ def train_all(plant: Plant, directory: Path, seed: int = 7) -> Iterator[Artifact
         f"{minutes / 1440:.0f} simulated days of healthy fleets of 50 units, two simulators, all climates and seasons"
     )
     reconstruction = train_anomaly(healthy, days, seed)
-    yield _written(directory, reconstruction)
+    yield from _written(directory, reconstruction)
     lessons = [*curriculum.faulty_lessons(), *curriculum_kinds.faulty_days("ahu")]
     faulty = [curriculum.recorded(plant, lesson) for lesson in lessons]
     data = f"{days}; {len(faulty)} working days with a fault in each of about 100 units"
     diagnosis = train_diagnosis(faulty + healthy, reconstruction, data, seed, steps=(6_000, 10_000))
-    yield _written(directory, diagnosis)
+    yield from _written(directory, diagnosis)
     del healthy, faulty
+    yield from train_budget(plant, directory, "ahu")
 
 
 def train_kind(plant: Plant, directory: Path, equipment: str, seed: int = 7) -> Iterator[ArtifactFiles]:
@@ -308,34 +310,26 @@ def train_kind(plant: Plant, directory: Path, equipment: str, seed: int = 7) -> 
     minutes, units = sum(len(recording.minute_at_ms) for recording in healthy), healthy[0].means.shape[1]
     days = f"{minutes / 1440:.0f} simulated days of healthy fleets of {units} units, met in one season, seen in all"
     reconstruction = train_anomaly(healthy, days, seed)
-    yield _written(directory, reconstruction)
+    yield from _written(directory, reconstruction)
     faulty = [curriculum.recorded(plant, lesson) for lesson in curriculum_kinds.faulty_days(equipment)]
     data = f"{days}; {len(faulty)} working days with a fault in each of {faulty[0].means.shape[1]} units"
-    yield _written(directory, train_diagnosis(faulty + healthy, reconstruction, data, seed))
+    yield from _written(directory, train_diagnosis(faulty + healthy, reconstruction, data, seed))
+    del healthy, faulty
+    yield from train_budget(plant, directory, equipment)
 
 
-def live(plant: LivingPlant, directory: Path, equipment: str, wears: bool = True) -> FleetLife:
+def live(plant: LivingPlant, directory: Path, equipment: str) -> FleetLife:
     """A fleet of one kind that wears, followed by the kind's own anomaly and diagnosis models: some minutes.
 
     Args:
         plant: Plays the lesson in which parts wear.
         directory: Where the models of the kind stand.
         equipment: The kind.
-        wears: Or one of which nothing wears.
     """
     kind = KINDS[equipment]
     parts = (registry.load(directory, model_name(part, kind), open_model) for part in ("anomaly", "diagnosis"))
     monitor = Monitor(MonitorSettings(), {equipment: Models(*parts)})
-    if wears:
-        return follow(plant, curriculum_kinds.wearing_fleet(equipment, 13_000, units=100, days=100), monitor)
-    return follow(plant, curriculum_kinds.healthy_fleet(equipment, 14_000, units=48, days=40), monitor)
-
-
-def with_prior(card: Card, life: FleetLife) -> Card:
-    """A card of an anomaly model that knows healthy block maxima: where the alert budget of a unit never met begins."""
-    prior = prior_of(life.hourly_peaks.astype(np.float64))
-    told = {"prior.mean": round(prior.mean, 4), "prior.deviation": round(max(prior.deviation, 1e-3), 4)}
-    return msgspec.structs.replace(card, thresholds={**card.thresholds, **told})
+    return follow(plant, curriculum_kinds.wearing_fleet(equipment, 13_000, units=100, days=100), monitor)
 
 
 def train_failure_risk(plant: LivingPlant, directory: Path, seed: int = 7) -> Iterator[ArtifactFiles]:
@@ -346,16 +340,14 @@ def train_failure_risk(plant: LivingPlant, directory: Path, seed: int = 7) -> It
         directory: Where the other models stand, and where this one goes.
         seed: Of the training; the lessons have seeds of their own.
     """
-    for name, kind in KINDS.items():
-        files = directory / f"{model_name('anomaly', kind)}.json"
-        card = with_prior(registry.read_card(files), live(plant, directory, name, wears=False))
-        yield _written(directory, ArtifactFiles(card, (directory / card.file).read_bytes()))
     lives = [live(plant, directory, kind) for kind in KINDS]
     units, days = len(lives[0].failed_at_ms), 100
     data = f"{len(lives)} simulated fleets, one of each kind, of {units} units that wore for {days} days"
-    yield _written(directory, train_risk(pooled(lives), data, seed))
+    yield from _written(directory, train_risk(pooled(lives), data, seed))
 
 
-def _written(directory: Path, files: ArtifactFiles) -> ArtifactFiles:
-    registry.write(directory, files.card, files.content)
-    return files
+def _written(directory: Path, files: ArtifactFiles) -> Iterator[ArtifactFiles]:
+    """A model and its int8 twin, each as soon as it stands in the directory."""
+    for one in (files, quantized(files, shaken(files))):
+        registry.write(directory, one.card, one.content)
+        yield one

@@ -119,3 +119,39 @@ def test_a_smaller_budget_means_a_higher_level_and_one_block_means_none() -> Non
 def test_block_maxima_leave_out_what_is_missing_and_the_part_of_a_block() -> None:
     scores = np.array([1.0, np.nan, np.nan, np.nan, 2.0, 3.0, 9.0])
     np.testing.assert_array_equal(alert_budget.block_maxima(scores, 2), [1.0, 3.0])
+
+
+def test_a_unit_met_with_a_fault_that_comes_and_goes_cannot_lift_its_level_out_of_reach() -> None:
+    draw = np.random.default_rng(6)
+    prior = Prior(1.0, 0.2)
+    ceiling = alert_budget.ceiling_of(prior, SETTINGS)
+    free = bound = alert_budget.fresh(1, prior, SETTINGS.prior_blocks)
+    opened = 0
+    for hour in range(4 * 168):
+        worn = 6.0 if hour % 3 == 0 else 1.0
+        at_ms = np.array([hour * HOUR_MS])
+        rising = worn * draw.uniform(0.2, 1.0, 60)
+        for score in (rising[rising < alert_budget.levels(free, SETTINGS)].max(initial=0.5), worn):
+            is_open = np.array([score >= alert_budget.levels(free, SETTINGS)[0]])
+            free = alert_budget.observe(free, np.array([score]), is_open, at_ms, SETTINGS)
+        for score in (rising[rising < alert_budget.levels(bound, SETTINGS, ceiling)].max(initial=0.5), worn):
+            is_open = np.array([score >= alert_budget.levels(bound, SETTINGS, ceiling)[0]])
+            opened += int(is_open[0])
+            bound = alert_budget.observe(bound, np.array([score]), is_open, at_ms, SETTINGS, ceiling)
+    assert alert_budget.levels(free, SETTINGS)[0] > 2 * 6.0  # higher than anything that was ever seen
+    assert alert_budget.levels(bound, SETTINGS, ceiling)[0] == pytest.approx(
+        ceiling * alert_budget.raised(bound)[0], rel=0.01
+    )
+    assert opened > 5
+
+
+def test_a_ceiling_is_the_level_of_the_prior_and_quiet_units_stay_below_it() -> None:
+    prior = Prior(1.0, 0.2)
+    ceiling = alert_budget.ceiling_of(prior, SETTINGS)
+    budget = alert_budget.fresh(1, prior, SETTINGS.prior_blocks)
+    assert alert_budget.levels(budget, SETTINGS, ceiling) == pytest.approx(ceiling)
+    draw = np.random.default_rng(7)
+    for hour in range(168):
+        peak = draw.normal(0.5, 0.05, 1)
+        budget = alert_budget.observe(budget, peak, np.array([False]), np.array([hour * HOUR_MS]), SETTINGS, ceiling)
+    assert alert_budget.levels(budget, SETTINGS, ceiling) == alert_budget.levels(budget, SETTINGS) < ceiling

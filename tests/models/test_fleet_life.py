@@ -34,7 +34,6 @@ def life(**changes: object) -> FleetLife:
         "failed_at_ms": np.array([100 * HOUR_MS, 50 * HOUR_MS, -1]),
         "worn": np.array([True, False, False]),
         "healthy_unit_weeks": 2.0,
-        "hourly_peaks": np.array([0.5, 0.7], dtype=np.float32),
     }
     return FleetLife(**(values | changes))  # type: ignore[arg-type]
 
