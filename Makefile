@@ -13,10 +13,10 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench evaluate train faults servers clean
+.PHONY: help setup demo test lint check bench bench-peers evaluate train faults servers clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "python: found none of 3.11 to 3.13; install one, or say: make PYTHON=/path/to/python3.11 demo"; exit 2; }
@@ -68,11 +68,22 @@ check: lint test ## What must pass before a commit: lint, then test
 bench: setup ## The benchmarks: RESULT lines, also in bench.json (needs Mosquitto and `make servers`)
 	@$(BIN)/plenum bench --json bench.json $(ARGS)
 
+# What `plenum bench stream` compares with: their versions of packages are not ours, so they have an environment of their own.
+.venv-bench/.done: requirements/bench.txt | $(BIN)/python
+	@echo "== installing requirements/bench.txt"
+	@$(BIN)/python -m venv .venv-bench && .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
+	@touch $@
+
+bench-peers: .venv-bench/.done ## Quix Streams, Bytewax and Kafka Streams for `plenum bench stream` (needs Maven and a JDK of 17 or later)
+	@mvn -q -B -f tests/bench/kafka_streams/pom.xml compile dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.servers/kafka_streams/libs
+
 # Where the public data sets are, if anywhere.
 DATA ?= $(wildcard ../shared/data/hvac)
 
-evaluate: setup ## Score rules and models: RESULT lines and docs/scorecard.md (DATA=folder of the public data sets)
-	@$(BIN)/plenum evaluate hvac $(if $(DATA),--data $(DATA)) --scorecard docs/scorecard.md $(ARGS)
+evaluate: setup ## Score rules, models and what they save: RESULT lines and docs/scorecard.md (DATA=folder of the public data sets)
+	@rm -f evaluate.json
+	@$(BIN)/plenum report hvac --json evaluate.json
+	@$(BIN)/plenum evaluate hvac $(if $(DATA),--data $(DATA)) --scorecard docs/scorecard.md --json evaluate.json $(ARGS)
 
 train: setup ## Rebuild the shipped models from simulated plants
 	@$(BIN)/plenum train hvac $(ARGS)
@@ -85,4 +96,4 @@ servers: ## Fetch the jars of Apache Kafka for the tests and Spark's Kafka conne
 	@mvn -q -B -f stream/spark/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/.servers/spark/jars
 
 clean: ## Remove what these targets made
-	rm -rf $(VENV) .venv-tflite .servers artefacts bench.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-tflite .venv-bench .servers artefacts bench.json evaluate.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

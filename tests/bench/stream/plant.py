@@ -170,32 +170,34 @@ class Plant:
 
     def log(self) -> Iterator[list[bytes]]:
         """The frames of each round, one a unit, as they lie in Kafka."""
-        seq = 0
-        units = [name.partition("/")[2] for name in self.names]
         for number, planes in enumerate(self.planes()):
-            prior = seq - self.units
-            frames = []
-            newest = (planes[:, :, -1] * LAYOUT.scales).tolist()
-            for place, unit in enumerate(units):
-                seq += 1
-                body = frame_pb2.Frame(
-                    schema=SCHEMA,
-                    site=SITE,
-                    gateway=GATEWAY,
-                    unit=unit,
-                    layout_id=LAYOUT.id,
-                    epoch=EPOCH,
-                    seq=seq,
-                    prior_seq=max(0, prior + place + 1),
-                    measured_at_ms=self.measured_at_ms(number),
-                    interval_ms=1000,
-                    n=SAMPLES,
-                    samples=planes[place].tobytes(),
-                    last=newest[place],
-                    clock=frame_pb2.CLOCK_SYNCHRONISED,
-                ).SerializeToString()
-                frames.append(body + b"\x7d" + crc32c(body).to_bytes(4, "little"))
-            yield frames
+            yield self.encoded(number, planes)
+
+    def encoded(self, number: int, planes: npt.NDArray[np.int16]) -> list[bytes]:
+        """The frames of one round, one a unit, of its planes."""
+        frames = []
+        newest = (planes[:, :, -1] * LAYOUT.scales).tolist()
+        measured_at_ms = self.measured_at_ms(number)
+        for place, name in enumerate(self.names):
+            seq = number * self.units + place + 1
+            body = frame_pb2.Frame(
+                schema=SCHEMA,
+                site=SITE,
+                gateway=GATEWAY,
+                unit=name[len(SITE) + 1 :],
+                layout_id=LAYOUT.id,
+                epoch=EPOCH,
+                seq=seq,
+                prior_seq=max(0, seq - self.units),
+                measured_at_ms=measured_at_ms,
+                interval_ms=1000,
+                n=SAMPLES,
+                samples=planes[place].tobytes(),
+                last=newest[place],
+                clock=frame_pb2.CLOCK_SYNCHRONISED,
+            ).SerializeToString()
+            frames.append(body + b"\x7d" + crc32c(body).to_bytes(4, "little"))
+        return frames
 
     def measured_at_ms(self, number: int) -> int:
         """When the frames of a round begin."""

@@ -183,14 +183,7 @@ def update(state: State, batch: Batch) -> Iterator[Wave]:
     table = state.tables[UNITS]
     row = table.rows(frames.units)
     table.touch(row)
-    order = np.argsort(row, kind="stable")
-    ordered = row[order]
-    begins = np.ones(len(row), dtype=bool)
-    begins[1:] = ordered[1:] != ordered[:-1]
-    places = np.arange(len(row))
-    rank = places - np.maximum.accumulate(np.where(begins, places, 0))
-    for number in range(int(rank.max()) + 1):
-        at = order[rank == number]
+    for at in waves_of(row):
         rows = row[at]
         seq, epoch = table.columns["seq"], table.columns["epoch"]
         fresh = (frames.epoch[at] != epoch[rows]) | (frames.seq[at] > seq[rows])
@@ -198,6 +191,18 @@ def update(state: State, batch: Batch) -> Iterator[Wave]:
             at, rows = at[fresh], rows[fresh]
         seq[rows], epoch[rows] = frames.seq[at], frames.epoch[at]
         yield Wave(frames, at, rows)
+
+
+def waves_of(row: Rows) -> Iterator[Rows]:
+    """Cut frames, given by their units' rows, so that a part holds at most one frame a unit, in order."""
+    order = np.argsort(row, kind="stable")
+    ordered = row[order]
+    begins = np.ones(len(row), dtype=bool)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    places = np.arange(len(row))
+    rank = places - np.maximum.accumulate(np.where(begins, places, 0))
+    for number in range(int(rank.max()) + 1):
+        yield order[rank == number]
 
 
 def score(state: State, wave: Wave, constants: Constants) -> tuple[Wave, Verdicts]:
@@ -273,17 +278,21 @@ def rules_of(m: Floats, e: Floats, z: Floats, constants: Constants) -> Ints:
 def decide(state: State, step: tuple[Wave, Verdicts], topic: str) -> Iterator[Output]:
     """An alert for every unit that was raised or cleared."""
     (frames, at, _), verdicts = step
+    for alert in alerts_of(frames, at, verdicts):
+        yield Output(topic, alert.unit, alert)
+
+
+def alerts_of(frames: Frames, at: Rows, verdicts: Verdicts) -> Iterator[Alert]:
+    """What a wave's verdicts say, `at` (k,) being the frames that they are of."""
     for place in np.flatnonzero(verdicts.transition).tolist():
         frame = int(at[place])
-        unit = frames.units[frame]
-        alert = Alert(
-            unit,
+        yield Alert(
+            frames.units[frame],
             "raised" if verdicts.transition[place] > 0 else "cleared",
             int(frames.measured_at_ms[frame]),
             float(verdicts.probability[place]),
             int(verdicts.rules[place]),
         )
-        yield Output(topic, unit, alert)
 
 
 def stream_app(parameters: Parameters, source: str, alerts: str, state_topic: str, dead_topic: str) -> StreamApp:
