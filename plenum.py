@@ -178,7 +178,7 @@ def evaluate(
         units: In each stretch.
         fleet_units: Units of each kind of equipment in the fleets that wear; 0 leaves these out.
         fleet_days: For how long each fleet is watched.
-        scorecard: Markdown file for the table.
+        scorecard: Markdown file for the table, with what the file of figures holds already (plenum report's).
         json: File for the figures; - for standard output.
     """
     from models.hvac.evaluation.scorecard import run_evaluate
