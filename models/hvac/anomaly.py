@@ -13,7 +13,6 @@ import numpy as np
 
 from models.hvac.alert_budget import COUNT, BudgetSettings, Prior, ceiling_of, fresh, levels, observe
 from models.hvac.facts import Facts
-from models.hvac.features import WINDOW_MINUTES
 from models.hvac.inputs import Spec
 from models.hvac.points import Bools, Floats, P, State
 from models.hvac.settings import BaselineSettings
@@ -25,9 +24,7 @@ _SHRINK_MINUTES = 2.0
 _OFFSET_MAX, _APART_MAX = 20.0, 3.5
 _STEADY_MINUTES = 5
 _BUDGET = BudgetSettings()
-# On the card, each with `.mean` and `.deviation`: of units read every minute or so, and of those whose readings come so
-# seldom that each stands alone in its five minutes, so that nothing evens out its noise.
-PRIOR, PRIOR_FIVE_MINUTES = "prior", "prior.five_minutes"
+PRIOR = ("prior.mean", "prior.deviation")  # of hours in which healthy units are read every minute, on the card
 _SIGMA_LOG_MIN, _SIGMA_LOG_MAX = -5.0, 2.0
 
 
@@ -121,30 +118,20 @@ def _at_budget(state: State, facts: Facts, raw: Floats, artifact: Artifact) -> F
 
     A model whose card tells nothing of healthy block maxima has one level for all units.
     """
-    minutes = _prior(artifact, PRIOR)
-    if minutes is None:
-        return raw
-    single = _prior(artifact, PRIOR_FIVE_MINUTES) or minutes
-    rows, alone = facts.rows, facts.elapsed_minutes >= WINDOW_MINUTES
-    budget = state["budget"][rows]
-    for prior, which in ((minutes, ~alone), (single, alone)):
-        # At the first score, not before: the first reading of all does not tell when the next one comes.
-        new = (budget[:, COUNT] <= 0) & which & ~np.isnan(raw)
-        if new.any():
-            budget[new] = fresh(int(new.sum()), prior, _BUDGET.prior_blocks)
-    ceiling = np.where(alone, ceiling_of(single, _BUDGET), ceiling_of(minutes, _BUDGET))
-    begun = budget[:, COUNT] > 0
-    score = (raw / np.where(begun, levels(budget, _BUDGET, ceiling), 1.0)).astype(np.float32)
-    is_open = state["anomaly_minutes"][rows] >= _STEADY_MINUTES
-    after = observe(budget, raw.astype(np.float64), is_open, facts.at_ms, _BUDGET, ceiling)
-    state["budget"][rows] = np.where(begun[:, None], after, budget)
-    return score
-
-
-def _prior(artifact: Artifact, name: str) -> Prior | None:
     told = artifact.card.thresholds
-    mean, deviation = told.get(f"{name}.mean"), told.get(f"{name}.deviation")
-    return None if mean is None or deviation is None else Prior(mean, deviation)
+    if not set(PRIOR) <= told.keys():
+        return raw
+    prior = Prior(*(told[name] for name in PRIOR))
+    rows = facts.rows
+    budget = state["budget"][rows]
+    new = budget[:, COUNT] <= 0
+    if new.any():
+        budget[new] = fresh(int(new.sum()), prior, _BUDGET.prior_blocks)
+    ceiling = ceiling_of(prior, _BUDGET)
+    score = (raw / levels(budget, _BUDGET, ceiling)).astype(np.float32)
+    is_open = state["anomaly_minutes"][rows] >= _STEADY_MINUTES
+    state["budget"][rows] = observe(budget, raw.astype(np.float64), is_open, facts.at_ms, _BUDGET, ceiling)
+    return score
 
 
 def _shares(spec: Spec, over: Floats) -> Floats:

@@ -1,10 +1,11 @@
 """Where the alert budget of a unit never met begins: the highest anomaly scores of hours in which others were healthy.
 
-    read every minute, or faster    . . . . . . . . . . . .    means of five readings or more are scored: `prior`
-    read every five minutes         .         .         .      every score is of one reading: `prior.five_minutes`
+    met in each season   |  a day  |  . . ten days . . |  a day  |      read every minute, as gateways do or faster
 
-Scores of single readings stray further, so each has a prior of its own, measured on the same plants. What a unit
-shows in its first weeks is meant, whatever the season: later its own hours count. No fit and no test has seen these units.
+What a unit shows in its first weeks is meant, whatever the season: later its own hours count. Single readings every five
+minutes stray further (twice as far for air handlers), but an episode needs five of them in succession, and units read so
+kept the budget with this prior (0.03 episodes a unit-week over all kinds); one of their own would only say less. No fit and
+no test has seen these units.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from models import registry
 from models.contracts.lesson import Lesson
 from models.hvac import curriculum, features, quantize
 from models.hvac.alert_budget import Prior, prior_of
-from models.hvac.anomaly import PRIOR, PRIOR_FIVE_MINUTES
+from models.hvac.anomaly import PRIOR
 from models.hvac.cards import ArtifactFiles
 from models.hvac.curriculum import Plant, Recording
 from models.hvac.features import Minutes
@@ -38,7 +39,6 @@ _AGAIN_DAYS = 11  # after a Monday: a Friday
 _YEAR_START_MS = 1_767_571_200_000  # Monday 5 January 2026, 00:00
 _DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
 _SEASON_MS = 91 * _DAY_MS
-_EVERY_MINUTES = {PRIOR: 1, PRIOR_FIVE_MINUTES: 5}
 _DEVIATION_MIN = 1e-3
 
 
@@ -57,72 +57,52 @@ def lessons(equipment: str, units: int = _UNITS) -> list[Lesson]:
     return [*out, *(replace(one, interval_seconds=60.0) for one in single_zone)]
 
 
-def hourly_peaks(recordings: Sequence[Recording], monitor: Monitor, every_minutes: int) -> Floats:
+def hourly_peaks(recordings: Sequence[Recording], monitor: Monitor) -> Floats:
     """Highest anomaly score of each hour of each unit, shape (k,); hours in which nothing was judged have none.
 
     Args:
         recordings: Of fleets of one kind, whole minutes, each at a time of its own; they are judged side by side.
         monitor: With models of this kind.
-        every_minutes: Only so many minutes apart is a reading told.
     """
     kind = KINDS[recordings[0].equipment]
-    told = [np.flatnonzero(one.minute_at_ms % (every_minutes * features.MINUTE_MS) == 0) for one in recordings]
     units = [one.means.shape[1] for one in recordings]
     first = np.cumsum([0, *units])
     state = features.new_state(int(first[-1]))
-    raw = [np.empty((len(which), width), dtype=np.float32) for which, width in zip(told, units, strict=True)]
-    for number in range(max(len(which) for which in told)):
-        there = [place for place, which in enumerate(told) if number < len(which)]
+    raw = [np.empty(one.means.shape[:2], dtype=np.float32) for one in recordings]
+    for number in range(max(len(one.minute_at_ms) for one in recordings)):
+        there = [place for place, one in enumerate(recordings) if number < len(one.minute_at_ms)]
         rows = np.concatenate([np.arange(first[place], first[place + 1]) for place in there])
-        at_ms = np.concatenate(
-            [np.full(units[place], recordings[place].minute_at_ms[told[place][number]]) for place in there]
-        )
-        means = np.concatenate([recordings[place].means[told[place][number]] for place in there])
+        at_ms = np.concatenate([np.full(units[place], recordings[place].minute_at_ms[number]) for place in there])
+        means = np.concatenate([recordings[place].means[number] for place in there])
         minutes = Minutes(kind, rows, at_ms, means, np.ones(len(rows), dtype=np.float32))
         scores = np.split(monitor.step(state, minutes).anomaly_raw, np.cumsum([units[place] for place in there])[:-1])
         for place, seen in zip(there, scores, strict=True):
             raw[place][number] = seen
     peaks = []
-    for one, which, scores_all in zip(recordings, told, raw, strict=True):
-        hours = one.minute_at_ms[which] // _HOUR_MS
-        begins = np.flatnonzero(np.diff(hours, prepend=-1))
+    for one, scores_all in zip(recordings, raw, strict=True):
+        begins = np.flatnonzero(np.diff(one.minute_at_ms // _HOUR_MS, prepend=-1))
         peaks.append(np.fmax.reduceat(scores_all, begins, axis=0).ravel())
     found: Floats = np.concatenate(peaks)
     return found[~np.isnan(found)]
 
 
-def priors(recordings: Sequence[Recording], monitor: Monitor) -> dict[str, Prior]:
-    """What the alert budgets of a kind begin with, by name.
-
-    Args:
-        recordings: Of healthy fleets of the kind.
-        monitor: Of models whose cards know no prior yet.
-    """
-    return {
-        name: prior_of(hourly_peaks(recordings, monitor, every).astype(np.float64))
-        for name, every in _EVERY_MINUTES.items()
-    }
-
-
 def without_prior(card: Card) -> Card:
     """The card of an anomaly model that has one alarm level for all units."""
-    kept = {name: value for name, value in card.thresholds.items() if not name.startswith(f"{PRIOR}.")}
+    kept = {name: value for name, value in card.thresholds.items() if name not in PRIOR}
     return msgspec.structs.replace(card, thresholds=kept)
 
 
-def with_priors(card: Card, found: dict[str, Prior]) -> Card:
+def with_prior(card: Card, prior: Prior) -> Card:
     """The card of an anomaly model that knows where the alert budget of a unit never met begins."""
-    told = {}
-    for name, prior in found.items():
-        told[f"{name}.mean"] = round(prior.mean, 4)
-        told[f"{name}.deviation"] = round(max(prior.deviation, _DEVIATION_MIN), 4)
+    values = round(prior.mean, 4), round(max(prior.deviation, _DEVIATION_MIN), 4)
+    told = dict(zip(PRIOR, values, strict=True))
     return msgspec.structs.replace(card, thresholds={**without_prior(card).thresholds, **told})
 
 
 def train_budget(
     plant: Plant, directory: Path, equipment: str, fleets: Sequence[Lesson] | None = None
 ) -> list[ArtifactFiles]:
-    """The anomaly models of a kind, float and int8 where it stands beside, with priors of their own: minutes on one core.
+    """The anomaly models of a kind, float and, where it is there, int8, each with its own prior: a minute on one core.
 
     Args:
         plant: Plays the lessons.
@@ -142,7 +122,7 @@ def train_budget(
         )
         alone = Artifact(without_prior(artifact.card), artifact.model)
         monitor = Monitor(MonitorSettings(), {equipment: Models(alone, diagnosis)})
-        card = with_priors(artifact.card, priors(recordings, monitor))
+        card = with_prior(artifact.card, prior_of(hourly_peaks(recordings, monitor).astype(np.float64)))
         files = ArtifactFiles(card, (directory / card.file).read_bytes())
         registry.write(directory, files.card, files.content)
         out.append(files)
