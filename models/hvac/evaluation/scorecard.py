@@ -24,8 +24,8 @@ _TITLE = """# Scorecard
 How good the shipped rules and models are, on data that they have not learned from. Written by `make evaluate`;
 intervals hold 95 %.
 
-Read with care: the refrigeration sets share a third of their rows (see `unseen_conditions`), NAB hangs on how many rows teach
-(see `other_training`), and the generic detector was designed by people who had seen both of its test sets.
+Read with care: the refrigeration sets share a third of their rows (see `unseen_conditions`), NAB hangs on how many rows
+teach (see `other_training`), and the generic detector was designed by people who had seen both of its test sets.
 
 """
 
