@@ -108,7 +108,7 @@ def _references(log: DataFrame, app: StreamApp) -> list[Reference]:
     newest = (
         log.where(F.col("topic").isin(topics)).groupBy("topic", "key").agg(F.max_by("value", "offset").alias("value"))
     )
-    rows = newest.where(F.col("value").isNotNull()).orderBy("topic", "key").collect()
+    rows = newest.where(F.length("value") > 0).orderBy("topic", "key").collect()
     return [(row["topic"], bytes(row["value"])) for row in rows]
 
 

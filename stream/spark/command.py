@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ from models.contracts.messages import MessageError
 from models.contracts.settings import SettingsError, load
 from stream.app import StreamApp
 from stream.hvac.app import hvac, load_monitor
+from stream.snapshot import SnapshotError
 from stream.spark.settings import SparkSettings
 from stream.topics import ensure_topics
 
@@ -120,13 +122,11 @@ def _live(recipe: Recipe) -> int:
     from stream.spark.live import start
     from stream.spark.session import connector_jars, new_session
 
-    stop: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stop.append(number))
     jars = connector_jars(recipe.settings.spark)
     partitions = asyncio.run(topics_of(recipe))
     session = new_session("stream", recipe.settings.spark, jars)
-    for number in (signal.SIGTERM, signal.SIGINT):  # pyspark takes the second for itself
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):  # only now: pyspark takes the second for itself
         signal.signal(number, lambda number, _: stop.append(number))
     try:
         return _watch(start(session, recipe, partitions), stop)
@@ -156,6 +156,15 @@ def _watch(query: StreamingQuery, stop: list[int]) -> int:
                     progress.processedRowsPerSecond,
                 )
     except StreamingQueryException as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = reason_of(str(error))
+        if reason.startswith(SnapshotError.__name__):
+            print(f"stream: {reason.partition(': ')[2]}", file=sys.stderr)
+            return Exit.SETTINGS
         print(f"stream: the query failed: {reason}; start it again, it goes on where it stood", file=sys.stderr)
     return Exit.NETWORK
+
+
+def reason_of(text: str) -> str:
+    """What went wrong in Python, out of what Spark says of a failed query; else its first line."""
+    found: list[str] = re.findall(r"^(?:\w+\.)*(\w+(?:Error|Exception): .*)$", text, flags=re.MULTILINE)
+    return found[-1] if found else text.strip().partition("\n")[0]

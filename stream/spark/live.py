@@ -217,4 +217,4 @@ def _changelog(session: SparkSession, recipe: Recipe, app: StreamApp) -> DataFra
         .load()
     )
     newest = entries.groupBy("partition", "key").agg(F.max_by("value", "offset").alias("value"))
-    return newest.where(F.col("value").isNotNull())
+    return newest.where(F.length("value") > 0)

@@ -64,6 +64,18 @@ def test_a_missing_or_old_java(
     assert "apt-get install openjdk-17-jre-headless" in said
 
 
+def test_of_a_failed_query_the_cause_in_python_is_told() -> None:
+    text = """[STREAM_FAILED] Query hvac terminated with exception: Job aborted due to stage failure
+org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+  File "stream/spark/live.py", line 100, in handleInputRows
+stream.snapshot.SnapshotError: hvac partition 2: a newer worker wrote this state
+
+\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:645)
+"""
+    assert command.reason_of(text) == "SnapshotError: hvac partition 2: a newer worker wrote this state"
+    assert command.reason_of("[STREAM_FAILED] no more\nat java") == "[STREAM_FAILED] no more"
+
+
 def test_a_replay_needs_a_place_for_what_it_says(settings: str, tmp_path: Path) -> None:
     assert main([*ENGINE, "--settings", settings, "--replay", str(tmp_path)]) == Exit.USAGE
 
