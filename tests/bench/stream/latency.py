@@ -35,7 +35,6 @@ _SEED = 2
 _WARM_ROUNDS = (20, 100)
 _FRAMES_MAX = 240_000
 _PATIENCE_SECONDS = 180.0
-_STRAGGLERS_SECONDS = 3.0
 
 
 class Latency(NamedTuple):
@@ -132,25 +131,17 @@ async def _until(
 ) -> None:
     """Read on, until the alerts of this round and all before have come."""
     expected = {key for key in truth.alerts if truth.round_of(key[1]) <= last_round}
+    if is_health:
+        expected = {(unit, truth.plant.measured_at_ms(last_round)) for unit in truth.plant.names}
     expected -= {(one.alert.unit, one.alert.measured_at_ms) for one in found}
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
+    while expected:
         new = await reader.read(0.25)
         running.check()
         found += new
-        if is_health:
-            if any(truth.round_of(one.alert.measured_at_ms) >= last_round - 1 for one in new):
-                break
-        else:
-            expected -= {(one.alert.unit, one.alert.measured_at_ms) for one in new}
-            if not expected:
-                break
+        expected -= {(one.alert.unit, one.alert.measured_at_ms) for one in new}
         if time.monotonic() > deadline:
             raise EngineError(
                 f"did not come to round {last_round} within {_PATIENCE_SECONDS:.0f} s: {len(expected)} alerts missing;"
                 f" its log ends:\n{running.log()}"
             )
-    if is_health:
-        ends_at = time.monotonic() + _STRAGGLERS_SECONDS
-        while time.monotonic() < ends_at:
-            found += await reader.read(0.25)

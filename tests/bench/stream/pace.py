@@ -60,8 +60,10 @@ async def main() -> None:
     plant = Plant(words.units, words.rounds, words.seed, busy_fraction=words.busy, partitions=words.partitions)
     rounds = list(plant.log())
     async with Filler(words.bootstrap, words.topic, plant) as filler:
-        for frames in rounds[: words.warm_rounds]:
-            await asyncio.gather(*await filler.send(frames, 0, round(time.time() * 1000)))
+        for number, frames in enumerate(rounds[: words.warm_rounds]):
+            # A second of the log's time a round, all in the past: an app that waits by that time need not wait for us.
+            at_ms = round(1000 * (time.time() - (words.warm_rounds - number)))
+            await asyncio.gather(*await filler.send(frames, 0, at_ms))
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         await send_all(filler, rounds[words.warm_rounds :], words.rate)

@@ -106,7 +106,7 @@ async def measure(engine: Engine, bootstrap: str, source: str, name: str, truth:
             AlertReader(bootstrap, told.alerts, is_health=engine.is_health) as reader,
             Running(engine.command(told), directory / "engine.log") as running,
         ):
-            found = await _collect(reader, running, truth, engine.is_health)
+            found = await _collect(reader, running, truth)
         check(engine, truth, found)
         return speed_of(progress_of(found, truth), running, truth.plant.frames)
     finally:
@@ -129,18 +129,15 @@ def check(engine: Engine, truth: Truth, found: list[Found]) -> None:
     Raises:
         EngineError: it said something else.
     """
-    if engine.is_health:
-        return
-    difference = truth.differs(found)
+    difference = truth.health_differs(found) if engine.is_health else truth.differs(found)
     if difference:
         raise EngineError(f"said something else than the oracle: {difference}")
 
 
-async def _collect(reader: AlertReader, running: Running, truth: Truth, is_health: bool) -> list[Found]:
+async def _collect(reader: AlertReader, running: Running, truth: Truth) -> list[Found]:
     found: list[Found] = []
     silent_since = time.monotonic()
     ends_at = float("inf")
-    last_round = truth.rounds - 1 if not is_health else truth.rounds - 2
     at_end: set[int] = set()
     while time.monotonic() < ends_at:
         new = await reader.read(_POLL_SECONDS)
@@ -154,7 +151,7 @@ async def _collect(reader: AlertReader, running: Running, truth: Truth, is_healt
         at_end.update(
             truth.place(one.alert.unit, one.alert.measured_at_ms).partition
             for one in new
-            if truth.round_of(one.alert.measured_at_ms) >= last_round
+            if truth.round_of(one.alert.measured_at_ms) == truth.rounds - 1
         )
         if len(at_end) == truth.plant.partitions:
             break

@@ -93,6 +93,18 @@ class Truth:
         found = {key: alert for key, alert in self.alerts.items() if key[0] in names}
         return _difference(found, {key: Alert(one.unit, one.state, *_rest(one)) for key, one in expected.items()})
 
+    def health_differs(self, found: Iterable[Found]) -> str:
+        """How health messages differ from one for every frame but a unit's first, up to the last of each partition."""
+        places = Counter(self.place(one.alert.unit, one.alert.measured_at_ms) for one in found)
+        last: dict[int, int] = {}
+        for place in places:
+            last[place.partition] = max(last.get(place.partition, -1), place.position)
+        # The first frame of a unit closes no minute.
+        due = sum(position + 1 - int(self.units_of_partition[partition]) for partition, position in last.items())
+        if max(places.values()) > 1 or len(places) != due:
+            return f"{places.total()} health messages of {len(places)} frames, expected {due} of as many"
+        return ""
+
     def differs(self, found: Iterable[Found]) -> str:
         """How alerts differ from what must have been said up to the last of each partition; empty when they are right."""
         found = list(found)
