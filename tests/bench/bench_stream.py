@@ -10,6 +10,8 @@ compared with an oracle: an engine that says something else fails, and with it t
 from __future__ import annotations
 
 import argparse
+import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -64,7 +66,9 @@ class Plan:
 
 
 async def bench(plan: Plan, bootstrap: str, directory: Path) -> list[Results]:
-    """Run it all; what fails is in the results."""
+    """Run it all; what fails is in the results. A signal ends it with everything that it has started."""
+    if (ours := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ours.cancel)
     results = [Results(engine) for engine in ENGINES if engine.name in plan.engines]
     present = []
     for one in results:
