@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -67,7 +68,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     golden: Golden
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Artifact:
     """A model that passed all checks."""
 
@@ -80,13 +81,7 @@ class Artifact:
         Raises:
             ArtifactError: the card lacks one, or it is not above 0.
         """
-        values = np.array([self.card.thresholds.get(name, np.nan) for name in names], dtype=np.float32)
-        wrong = [name for name, value in zip(names, values, strict=True) if not 0 < value < np.inf]
-        if wrong:
-            raise ArtifactError(
-                f"model {self.card.name}: its card lacks the threshold {wrong[0]!r}, or it is not above 0; train it anew"
-            )
-        return values
+        return _thresholds(self, names)
 
     def check_columns(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Refuse a model that reads or gives other columns than this code means, or in another order.
@@ -105,6 +100,20 @@ class Artifact:
                     f"model {self.card.name}: {kind} {at} is {(*found, None)[at]!r}, expected {(*wanted, None)[at]!r};"
                     " it was trained for another version"
                 )
+
+
+@lru_cache(maxsize=256)
+def _thresholds(artifact: Artifact, names: tuple[str, ...]) -> Floats:
+    """As `Artifact.thresholds`; asked for every minute, so looked up once."""
+    card = artifact.card
+    values = np.array([card.thresholds.get(name, np.nan) for name in names], dtype=np.float32)
+    wrong = [name for name, value in zip(names, values, strict=True) if not 0 < value < np.inf]
+    if wrong:
+        raise ArtifactError(
+            f"model {card.name}: its card lacks the threshold {wrong[0]!r}, or it is not above 0; train it anew"
+        )
+    values.flags.writeable = False
+    return values
 
 
 def checksum(content: bytes) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.hvac.alert_budget import COUNT, BudgetSettings, Prior, ceiling_of, fresh, levels, observe
-from models.hvac.facts import Facts
+from models.hvac.facts import NAN, Facts
 from models.hvac.inputs import Spec
 from models.hvac.points import Bools, Floats, P, State
 from models.hvac.settings import BaselineSettings
@@ -24,6 +24,7 @@ _SHRINK_MINUTES = 2.0
 _OFFSET_MAX, _APART_MAX = 20.0, 3.5
 _STEADY_MINUTES = 5
 _BUDGET = BudgetSettings()
+_NOTHING, _ONE = np.array(0, dtype=np.float32), np.array(1, dtype=np.float32)
 PRIOR = ("prior.mean", "prior.deviation")  # of hours in which healthy units are read every minute, on the card
 _SIGMA_LOG_MIN, _SIGMA_LOG_MAX = -5.0, 2.0
 
@@ -45,7 +46,7 @@ class Anomaly:
 def split(outputs: Floats) -> tuple[Floats, Floats]:
     """Expected values and standard deviations, (m, T) each, out of the model's outputs (m, 2 T)."""
     targets = outputs.shape[1] // 2
-    sigma_log = np.clip(outputs[:, targets:], _SIGMA_LOG_MIN, _SIGMA_LOG_MAX)
+    sigma_log = np.minimum(np.maximum(outputs[:, targets:], _SIGMA_LOG_MIN), _SIGMA_LOG_MAX)
     return outputs[:, :targets], np.exp(sigma_log.astype(np.float64)).astype(np.float32)
 
 
@@ -71,43 +72,37 @@ def look(
         x: Inputs, shape (m, D).
         there: Which of them are not missing, shape (m, D).
     """
-    rows, spec = facts.rows, facts.kind.models
+    at, spec = facts.at, facts.kind.models
     targets = len(spec.targets)
-    expected, sigma = split(artifact.model(np.concatenate([x, there.astype(np.float32)], axis=1)))
+    expected, sigma = split(artifact.model(np.concatenate([x, there], axis=1, dtype=np.float32)))
     judged = there[:, spec.target_inputs] & facts.settled[:, None]
-    raw = np.where(judged, (x[:, spec.target_inputs] - expected) / sigma, np.float32(np.nan)).astype(np.float32)
-    count, total = state["offset_count"][rows, :targets], state["offset_sum"][rows, :targets]
+    raw = np.where(judged, (x[:, spec.target_inputs] - expected) / sigma, NAN)
+    count, total = state["offset_count"][at, :targets], state["offset_sum"][at, :targets]
     offset = (total / (count + _SHRINK_MINUTES)).astype(np.float32)
     residual = raw - offset
 
-    calm = (state["anomaly_minutes"][rows] == 0) & (
-        state["fault_level"][rows, : len(facts.kind.families)].max(axis=1) < 0.3
-    )
+    before = state["anomaly_minutes"][at]
+    calm = (before == 0) & (state["fault_level"][at, : len(facts.kind.families)].max(axis=1) < 0.3)
     early = count < settings.minutes_min
-    usable = np.where(
-        early,
-        np.abs(raw) < _OFFSET_MAX,
-        (np.abs(residual) < _APART_MAX) & calm[:, None],
-    )
+    away = np.abs(residual)
+    usable = np.where(early, np.abs(raw) < _OFFSET_MAX, (away < _APART_MAX) & calm[:, None])
     learn = judged & usable & (count < settings.minutes_max)
-    state["offset_count"][rows, :targets] = count + learn
-    state["offset_sum"][rows, :targets] = total + np.where(learn, raw, 0)
+    learned = np.where(learn, raw, _NOTHING)
+    state["offset_count"][at, :targets] = count + learn
+    state["offset_sum"][at, :targets] = total + learned
 
-    over = np.abs(residual) / artifact.thresholds(spec.limits)
-    seen = np.where(judged, over, np.float32(0))
-    raw_score = seen.max(axis=1)
-    known = judged.any(axis=1)
-    score = _at_budget(state, facts, np.where(known, raw_score, np.float32(np.nan)), artifact)
-    minutes = np.where(score > 1, np.minimum(state["anomaly_minutes"][rows] + 1, _STEADY_MINUTES), 0)
-    minutes = np.where(facts.settled, minutes, 0)
-    state["anomaly_minutes"][rows] = minutes
+    seen = np.where(judged, away / artifact.thresholds(spec.limits), _NOTHING)
+    raw_score = np.where(judged.any(axis=1), seen.max(axis=1), NAN)
+    score = _at_budget(state, facts, raw_score, artifact)
+    minutes = np.minimum(before + 1, _STEADY_MINUTES) * ((score > 1) & facts.settled)
+    state["anomaly_minutes"][at] = minutes
     return Anomaly(
         residual=residual,
         expected=expected + offset * sigma,
         apart=residual * sigma,
         over=seen,
         score=score,
-        raw=np.where(known, raw_score, np.float32(np.nan)),
+        raw=raw_score,
         anomalous=minutes >= _STEADY_MINUTES,
         point_shares=_shares(spec, seen),
     )
@@ -122,22 +117,21 @@ def _at_budget(state: State, facts: Facts, raw: Floats, artifact: Artifact) -> F
     if not set(PRIOR) <= told.keys():
         return raw
     prior = Prior(*(told[name] for name in PRIOR))
-    rows = facts.rows
-    budget = state["budget"][rows]
+    budget = state["budget"][facts.at].copy()
     new = budget[:, COUNT] <= 0
     if new.any():
         budget[new] = fresh(int(new.sum()), prior, _BUDGET.prior_blocks)
     ceiling = ceiling_of(prior, _BUDGET)
     score = (raw / levels(budget, _BUDGET, ceiling)).astype(np.float32)
-    is_open = state["anomaly_minutes"][rows] >= _STEADY_MINUTES
-    state["budget"][rows] = observe(budget, raw.astype(np.float64), is_open, facts.at_ms, _BUDGET, ceiling)
+    is_open = state["anomaly_minutes"][facts.at] >= _STEADY_MINUTES
+    state["budget"][facts.at] = observe(budget, raw.astype(np.float64), is_open, facts.at_ms, _BUDGET, ceiling)
     return score
 
 
 def _shares(spec: Spec, over: Floats) -> Floats:
     """Share of each point in the score, shape (m, P): squares of what is over, the sum 1 where there is a score."""
     squares = over * over
-    total = np.cumsum(squares, axis=1)[:, -1]  # in one order of addition, whatever the shape
+    total = np.add.accumulate(squares, axis=1)[:, -1]  # in one order of addition, whatever the shape
     shares = np.zeros((len(over), P), dtype=np.float32)
-    shares[:, spec.target_slots] = squares / np.where(total > 0, total, np.float32(1))[:, None]
+    shares[:, spec.target_slots] = squares / np.where(total > 0, total, _ONE)[:, None]
     return shares

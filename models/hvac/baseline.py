@@ -9,12 +9,13 @@ at once, and a slow drift only by what it does within those two days.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from models.hvac.baseline_kinds import own_figures
+from models.hvac.baseline_kinds import Logarithms, Own, Reads, own_figures
 from models.hvac.facts import Facts
 from models.hvac.points import Floats, State
 from models.hvac.settings import BaselineSettings
@@ -34,6 +35,9 @@ FIGURES: tuple[Figure, ...] = (
     Figure("flow_per_speed", 0.15),
 )
 _B = len(FIGURES)
+# What these are made of, and above which value it tells anything.
+_FAN = ("supply_air_flow", "supply_fan_speed_command", "filter_differential_pressure", "supply_fan_power")
+_FAN_LEAST = np.array([[0.05], [0.1], [5.0], [50.0]])
 _RENEWED = -0.2  # as a logarithm
 # A centrifugal fan's power at one speed is about 0.3 + 0.7 x of that at design flow, x the flow over design flow; healthy
 # units work around x = 0.85.
@@ -48,27 +52,25 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
         which the fan turns faster than its power and flow explain), two figures as logarithm over their reference, and
         so are those of the kind.
     """
-    own = own_figures(facts.kind.name)
-    apart = np.array([*(figure.apart for figure in FIGURES), *(figure.apart for figure in own)])
+    own, apart = own_figures(facts.kind.name), _apart(facts.kind.name)
+    at, width = facts.at, len(apart)
+    count, total = state["reference_count"][at, :width], state["reference_sum"][at, :width]
     with np.errstate(invalid="ignore", divide="ignore"):
-        figures = np.concatenate([_figures(facts), *(figure.of(facts)[:, None] for figure in own)], axis=1)
-    rows, width = facts.rows, len(apart)
-    count, total = state["reference_count"][rows, :width], state["reference_sum"][rows, :width]
-    with np.errstate(invalid="ignore", divide="ignore"):
+        figures = _figures(facts, own)
         learned = np.where(count > 0, total / count, np.nan)
-        near = (count < settings.minutes_min) | (np.abs(figures - learned) < apart)
+        beyond = figures - learned
+        near = (count < settings.minutes_min) | (np.abs(beyond) < apart)
+        # A filter that resists clearly less than what was learned is a new one.
+        renewed = (np.maximum(beyond[:, 0], beyond[:, 1]) < _RENEWED) & facts.settled
     good = np.isfinite(figures) & near & (count < settings.minutes_max)
     good &= (facts.running_seconds > settings.settle_seconds)[:, None]
-    state["reference_count"][rows, :width] = count + good
-    state["reference_sum"][rows, :width] = total + np.where(good, figures, 0)
+    away = np.where(count >= settings.minutes_min, beyond, np.nan)
+    state["reference_count"][at, :width] = count + good
+    state["reference_sum"][at, :width] = total + np.where(good, figures, 0)
+    if renewed.any():
+        state["reference_count"][facts.rows[renewed], :2] = 0
+        state["reference_sum"][facts.rows[renewed], :2] = 0
 
-    # A filter that resists clearly less than what was learned is a new one: learn it.
-    renewed = (np.maximum(figures[:, 0] - learned[:, 0], figures[:, 1] - learned[:, 1]) < _RENEWED) & facts.settled
-    for column in (0, 1):
-        state["reference_count"][rows[renewed], column] = 0
-        state["reference_sum"][rows[renewed], column] = 0
-
-    away = np.where(count >= settings.minutes_min, figures - learned, np.nan)
     per_flow, per_square, speed, loading = away[:, :_B].T
     # Whether the drop grows with the flow or with its square is not known: only what both readings say counts.
     rise = np.exp(np.minimum(per_flow, per_square))
@@ -86,27 +88,34 @@ def refer(state: State, facts: Facts, settings: BaselineSettings) -> dict[str, F
     }
 
 
-def _figures(facts: Facts) -> npt.NDArray[np.float64]:
+@lru_cache(maxsize=32)
+def _apart(kind: str) -> npt.NDArray[np.float64]:
+    return np.array([*(figure.apart for figure in FIGURES), *(figure.apart for figure in own_figures(kind))])
+
+
+def _figures(facts: Facts, own: tuple[Own, ...]) -> npt.NDArray[np.float64]:
     """The figures of this minute as logarithms, shape (m, figures); NaN where the fan is off or a point is missing."""
-    flow = facts.of("supply_air_flow").astype(np.float64)
-    drop = facts.of("filter_differential_pressure").astype(np.float64)
-    speed = facts.of("supply_fan_speed_command").astype(np.float64)
-    power = facts.of("supply_fan_power").astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        moving = facts.running & (flow > 0.05) & (speed > 0.1)
-        log_flow = np.log(np.where(moving, flow, np.nan))
-        log_speed = np.log(np.where(moving, speed, np.nan))
-        log_drop = np.log(np.where(drop > 5, drop, np.nan))
-        log_power = np.log(np.where(power > 50, power, np.nan))
-    return np.stack(
-        [
-            log_drop - log_flow,
-            log_drop - 2 * log_flow,
-            log_speed - log_power / 3,
-            log_flow - log_speed,
-        ],
-        axis=1,
-    )
+    values = np.empty((len(_FAN), len(facts.rows)))
+    for place, point in enumerate(_FAN):
+        values[place] = facts.of(point)
+    told = values > _FAN_LEAST
+    told[:2] = facts.running & told[0] & told[1]  # flow and speed say something of an air stream that moves
+    flow, speed, drop, power = np.log(np.where(told, values, np.nan))
+    figures = np.empty((len(facts.rows), _B + len(own)))
+    figures[:, 0] = drop - flow
+    figures[:, 1] = drop - 2 * flow
+    figures[:, 2] = speed - power / 3
+    figures[:, 3] = flow - speed
+    if own:
+        logarithms = Logarithms(facts, _reads(own))
+        for place, figure in enumerate(own, start=_B):
+            figures[:, place] = figure.of(facts, logarithms)
+    return figures
+
+
+@lru_cache(maxsize=32)
+def _reads(own: tuple[Own, ...]) -> Reads:
+    return tuple(dict.fromkeys(read for figure in own for read in figure.reads))
 
 
 # What a unit taught us of itself, and what was made of it since.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.hvac.conditions import only
+from models.hvac.conditions import either, only
 from models.hvac.facts import Facts
 from models.hvac.points import Bools, Floats
 from models.hvac.settings import RuleSettings
@@ -209,7 +209,7 @@ def unoccupied_running(f: Facts, s: RuleSettings) -> Floats:
 
 def fan_disagrees(f: Facts, _: RuleSettings) -> Floats:
     status = f.of("supply_fan_status")
-    return np.where(_fan_speed(f) >= 0.05, 1 - status, status) - np.float32(0.5)
+    return either(_fan_speed(f) >= 0.05, 1 - status, status) - np.float32(0.5)
 
 
 def outdoor_fraction_low(f: Facts, s: RuleSettings) -> Floats:

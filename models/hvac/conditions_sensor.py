@@ -9,26 +9,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.hvac.conditions import when
-from models.hvac.facts import Facts
+from models.hvac.conditions import either, when
+from models.hvac.facts import NAN, Facts
 from models.hvac.points import Floats, Rows
 from models.hvac.rules_settings import SensorRules
 from models.hvac.settings import RuleSettings
 from models.hvac.windows import ANY_SENSOR, OUTDOOR, tuned, watched
 
-_NOTHING = np.float32(-np.inf)
+_NOTHING_FOUND = np.array(-1, dtype=np.float32)
+_NOTHING = np.array(-np.inf, dtype=np.float32)
+_ONE, _THREE = np.array(1, dtype=np.float32), np.array(3, dtype=np.float32)
 
 
 def _worst(values: Floats) -> Floats:
     """The largest along the last axis, NaN where nothing could be judged."""
-    largest = np.fmax.reduce(values, axis=1, initial=_NOTHING)
-    return np.where(largest == _NOTHING, np.float32(np.nan), largest)
+    largest: Floats = np.fmax.reduce(values, axis=1)
+    return largest
 
 
 def _outside_range(f: Facts, s: SensorRules) -> Floats:
     """How far beyond its range, as a share of it, (m, P)."""
     limits = tuned(f.kind.points, s)
-    beyond: Floats = (np.abs(f.now - limits.middle) - limits.half) / (2 * limits.half)
+    beyond: Floats = (np.abs(f.now - limits.middle) - limits.half) / limits.span
     return beyond
 
 
@@ -41,13 +43,13 @@ def flat_line(f: Facts, s: RuleSettings) -> Floats:
 
 
 def jumps(f: Facts, _: RuleSettings) -> Floats:
-    over: Floats = f.windows.jump[:, ANY_SENSOR] - np.float32(1)
+    over: Floats = f.windows.jump[..., ANY_SENSOR] - np.float32(1)
     return over
 
 
 def outdoor_jumps(f: Facts, s: RuleSettings) -> Floats:
-    over: Floats = f.windows.jump[:, OUTDOOR] - np.float32(s.sensor.outdoor_spike_celsius)
-    return when(f.known("outdoor_air_temperature"), np.where(np.isnan(over), np.float32(-1), over))
+    over: Floats = f.windows.jump[..., OUTDOOR] - np.float32(s.sensor.outdoor_spike_celsius)
+    return when(f.known("outdoor_air_temperature"), either(np.isnan(over), _NOTHING_FOUND, over))
 
 
 def stale(f: Facts, s: RuleSettings) -> Floats:
@@ -57,7 +59,7 @@ def stale(f: Facts, s: RuleSettings) -> Floats:
 
 def _too_fast(f: Facts, s: SensorRules) -> Floats:
     """Sustained change over what the quantity allows, less 1, (m, P)."""
-    allowed = np.where(f.windows.transition, np.float32(3), np.float32(1))[:, None]
+    allowed = np.where(f.windows.transition, _THREE, _ONE).reshape(-1, 1)
     over: Floats = f.windows.rate / (tuned(f.kind.points, s).rate * allowed) - 1
     return over
 
@@ -74,14 +76,14 @@ def _hunting(f: Facts, s: SensorRules) -> Floats:
     met = np.minimum(travel / np.float32(s.hunting_travel), span / np.float32(s.hunting_span_fraction))
     met = np.minimum(met, np.minimum(cycles / np.float32(s.hunting_cycles), turns / np.float32(s.hunting_reversals)))
     read = ~np.isnan(f.now[:, watched(f.kind.points).outputs])
-    return np.where(read, met - 1, np.float32(np.nan))
+    return np.where(read, met - 1, NAN)
 
 
 def output_hunts(f: Facts, s: RuleSettings) -> Floats:
     covered = f.windows.hour_coverage >= s.sensor.hunting_coverage_fraction
     if not (f.windows.travel >= s.sensor.hunting_travel * (1 - 1e-5)).any():  # as nearly always
-        told = np.any(~np.isnan(f.now[:, watched(f.kind.points).outputs]), axis=1)
-        return when(covered & told, np.float32(-1))
+        told = (~np.isnan(f.now[:, watched(f.kind.points).outputs])).any(axis=1)
+        return when(covered & told, _NOTHING_FOUND)
     return when(covered, _worst(_hunting(f, s.sensor)))
 
 

@@ -42,7 +42,7 @@ def wet_bulb_celsius(air_celsius: Floats, relative_humidity_fraction: Floats) ->
         air_celsius * np.arctan(0.151977 * np.sqrt(percent + 8.313659))
         + np.arctan(air_celsius + percent)
         - np.arctan(percent - 1.676331)
-        + 0.00391838 * percent**1.5 * np.arctan(0.023101 * percent)
+        + 0.00391838 * np.power(percent, 1.5) * np.arctan(0.023101 * percent)
         - 4.686035
     ).astype(np.float32)
     return wet

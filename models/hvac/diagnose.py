@@ -7,21 +7,24 @@ other families are told by the rules that lead to them. Probabilities are smooth
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from models.hvac.facts import Facts
 from models.hvac.families import SENSOR_FAMILIES
 from models.hvac.inputs import Spec
 from models.hvac.kinds import Kind
-from models.hvac.points import F_MAX, Bools, Floats, State
+from models.hvac.points import F_MAX, R_MAX, Bools, Floats, State
 from models.hvac.verdicts import Verdicts
 
 _RESIDUAL_STEP, _RESIDUAL_MAX = 4.0, 4.0
 _LOGIT_MAX = 15.0
 _KEEP_A_MINUTE = 0.8  # memory of the smoothed probability: about five minutes
 # What a confirmed rule is worth alone: enough to open an episode once it has stayed for some minutes.
-_RULE_PROBABILITY = np.float32(0.8)
-_SHOWS_OVER, _UNSEEN = 0.5, 10.0
+_RULE_PROBABILITY = np.array(0.8, dtype=np.float32)
+_SHOWS_OVER, _UNSEEN = 0.5, np.array(10, dtype=np.float32)
+_NOTHING = np.array(0, dtype=np.float32)
 
 
 def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats, confirmed: Bools) -> Floats:
@@ -35,11 +38,12 @@ def diagnosis_inputs(facts: Facts, x: Floats, residual: Floats, confirmed: Bools
     """
     kind = facts.kind
     judged = ~np.isnan(residual)
-    steps = np.where(judged, residual, np.float32(0)) / np.float32(_RESIDUAL_STEP)
-    rise = np.log(np.maximum(np.nan_to_num(facts.reference("filter_resistance_rise"), nan=1.0), 0.2)) * 2
-    excess = np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0) * 10
-    own = np.clip(np.stack([rise, excess], axis=1), -3, 3)
-    pattern = np.clip(steps, -_RESIDUAL_MAX, _RESIDUAL_MAX)
+    steps = np.where(judged, residual, _NOTHING) / np.float32(_RESIDUAL_STEP)
+    own = np.empty((len(x), 2), dtype=np.float32)
+    own[:, 0] = np.log(np.maximum(facts.known_reference("filter_resistance_rise", 1), 0.2)) * 2
+    own[:, 1] = facts.known_reference("fan_speed_excess", 0) * 10
+    own = np.minimum(np.maximum(own, -3), 3)
+    pattern = np.minimum(np.maximum(steps, -_RESIDUAL_MAX), _RESIDUAL_MAX)
     context = x[:, kind.models.context_inputs]
     return np.concatenate([pattern, judged, own, context, confirmed[:, kind.evidence]], axis=1, dtype=np.float32)
 
@@ -56,15 +60,24 @@ def _unseen(kind: Kind, spec: Spec, over: Floats, confirmed: Bools) -> Bools:
 def _by_model(kind: Kind, logits: Floats, over: Floats, confirmed: Bools) -> Floats:
     """Probability of the families that the model tells apart, shape (m, families of the spec)."""
     spec = kind.models
-    logits = np.clip(logits, -_LOGIT_MAX, _LOGIT_MAX)
-    logits[:, 1:] -= np.where(_unseen(kind, spec, over, confirmed), np.float32(_UNSEEN), np.float32(0))
+    logits = np.minimum(np.maximum(logits, -_LOGIT_MAX), _LOGIT_MAX)
+    logits[:, 1:] -= np.where(_unseen(kind, spec, over, confirmed), _UNSEEN, _NOTHING)
     for rule, family, weight in kind.weights:
-        logits[:, 1 + family] += np.where(confirmed[:, rule], np.float32(weight), np.float32(0))
+        logits[:, 1 + family] += np.where(confirmed[:, rule], np.float32(weight), _NOTHING)
     share = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
     # A running sum adds in one order; numpy's own sum would round by the shape.
-    total = np.cumsum(share, axis=1)[:, -1:]
+    total = np.add.accumulate(share, axis=1)[:, -1:]
     probability: Floats = (share[:, 1:] / total).astype(np.float32)
     return probability
+
+
+@lru_cache(maxsize=64)
+def _leads(kind: Kind) -> Floats:
+    """Which rules lead to which of the families that rules alone tell, as counts, (R_MAX, F_MAX)."""
+    leads = np.zeros((R_MAX, F_MAX), dtype=np.float32)
+    for family, rules in kind.leads:
+        leads[rules, family] = 1
+    return leads
 
 
 def fault_probability(
@@ -83,17 +96,15 @@ def fault_probability(
         judged: For which families this minute says anything, shape (m, F_MAX).
     """
     kind = facts.kind
-    probability = np.zeros((len(facts.rows), F_MAX), dtype=np.float32)
+    led = confirmed.astype(np.float32) @ _leads(kind) > 0
+    probability = np.where(led, _RULE_PROBABILITY, _NOTHING)
     if logits is not None:
         probability[:, : kind.modelled] = _by_model(kind, logits, over, confirmed)
-    for family, rules in kind.leads:
-        probability[:, family] = np.where(confirmed[:, rules].any(axis=1), _RULE_PROBABILITY, np.float32(0))
     keep = np.float32(_KEEP_A_MINUTE) ** np.minimum(facts.elapsed_minutes, np.float32(5))
-    before = state["fault_level"][facts.rows]
-    level = np.where(judged, probability + keep[:, None] * (before - probability), before)
-    state["fault_level"][facts.rows] = level
-    smoothed: Floats = level.astype(np.float32)
-    return smoothed
+    before = state["fault_level"][facts.at]
+    level: Floats = np.where(judged, probability + keep[:, None] * (before - probability), before)
+    state["fault_level"][facts.at] = level
+    return level
 
 
 def visible(kind: Kind, excess: Floats) -> Bools:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from models.contracts.messages import Severity
 from models.hvac.diagnose import leading_rule
+from models.hvac.facts import place
 from models.hvac.features import NEVER, State, meet
 from models.hvac.kinds import Kind, rule_mark
 from models.hvac.points import F_MAX
@@ -48,23 +49,22 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
     Works on `state`.
     """
     settings = settings or EpisodeSettings()
-    rows = verdicts.rows
+    kind, at = verdicts.kind, place(verdicts.rows)
     probability = verdicts.fault_probability
-    is_open = state["episode_opened_at_ms"][rows] != NEVER
+    is_open = state["episode_opened_at_ms"][at] != NEVER
     # A unit at rest keeps its last probabilities: they are no news.
     judged = verdicts.family_judged
-    sure = np.where(probability >= settings.open_probability, state["episode_sure_minutes"][rows] + judged, 0)
-    quiet = state["episode_quiet_minutes"][rows] + (verdicts.family_visible & is_open)
-    quiet = np.where(probability < settings.clear_probability, quiet, 0)
-    state["episode_sure_minutes"][rows] = sure
-    state["episode_quiet_minutes"][rows] = quiet
-    enough = np.where(np.arange(F_MAX) < verdicts.kind.modelled, settings.open_minutes, settings.rule_open_minutes)
-    opening = (sure >= enough) & ~is_open
-    opening |= _unsure_which(state, verdicts, settings) & ~is_open[:, : verdicts.kind.modelled].any(axis=1)[:, None]
-    opening &= judged & ~_quiet(verdicts.kind, settings.quiet_families)
+    sure = (state["episode_sure_minutes"][at] + judged) * (probability >= settings.open_probability)
+    quiet = state["episode_quiet_minutes"][at] + (verdicts.family_visible & is_open)
+    quiet *= probability < settings.clear_probability
+    state["episode_sure_minutes"][at] = sure
+    state["episode_quiet_minutes"][at] = quiet
+    opening = (sure >= _enough(kind, settings.open_minutes, settings.rule_open_minutes)) & ~is_open
+    opening |= _unsure_which(state, verdicts, settings) & ~is_open[:, : kind.modelled].any(axis=1)[:, None]
+    opening &= judged & ~_quiet(kind, settings.quiet_families)
     clearing = is_open & (quiet >= settings.clear_minutes)
     level = _severity_level(verdicts)
-    rising = is_open & ~clearing & (level > state["episode_level"][rows])
+    rising = is_open & ~clearing & (level > state["episode_level"][at])
     changes: list[EpisodeChange] = []
     for index in np.flatnonzero((opening | clearing | rising).any(axis=1)):
         changes += _change_unit(
@@ -80,6 +80,12 @@ def decide(state: State, verdicts: Verdicts, settings: EpisodeSettings | None = 
 
 
 @lru_cache(maxsize=64)
+def _enough(kind: Kind, by_model: int, by_rules: int) -> npt.NDArray[np.int64]:
+    """For how many minutes each family of a kind must be sure, (F_MAX,)."""
+    return np.where(np.arange(F_MAX) < kind.modelled, by_model, by_rules)
+
+
+@lru_cache(maxsize=64)
 def _quiet(kind: Kind, families: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """Families of a kind that are shown but open nothing, (F_MAX,)."""
     quiet = np.zeros(F_MAX, dtype=bool)
@@ -90,15 +96,15 @@ def _quiet(kind: Kind, families: tuple[str, ...]) -> npt.NDArray[np.bool_]:
 def _unsure_which(state: State, verdicts: Verdicts, settings: EpisodeSettings) -> npt.NDArray[np.bool_]:
     """The most probable of the model's families, in units that surely have some fault, for so long that it will not get
     clearer, (m, F_MAX)."""
-    rows, probability, modelled = verdicts.rows, verdicts.fault_probability, verdicts.kind.modelled
+    at, probability, modelled = place(verdicts.rows), verdicts.fault_probability, verdicts.kind.modelled
     if not modelled:
         return np.zeros(probability.shape, dtype=bool)
     judged = verdicts.family_judged[:, :modelled].any(axis=1)
-    total = np.zeros(len(rows), dtype=np.float32)
+    total = np.zeros(len(probability), dtype=np.float32)
     for family in range(modelled):
         total += probability[:, family]
-    minutes = np.where(total >= settings.unsure_probability, state["episode_unsure_minutes"][rows] + judged, 0)
-    state["episode_unsure_minutes"][rows] = minutes
+    minutes = np.where(total >= settings.unsure_probability, state["episode_unsure_minutes"][at] + judged, 0)
+    state["episode_unsure_minutes"][at] = minutes
     first = probability[:, :modelled].argmax(axis=1)[:, None] == np.arange(F_MAX)
     opening: npt.NDArray[np.bool_] = first & (minutes >= settings.unsure_minutes)[:, None]
     return opening
@@ -194,12 +200,19 @@ def _change(
 
 
 _LEVELS: tuple[Severity, ...] = ("info", "warning", "critical")
+_CRITICAL = np.array(_LEVELS.index("critical"), dtype=np.int8)
 
 
 def _severity_level(verdicts: Verdicts) -> npt.NDArray[np.int8]:
     """Severity of each family now, shape (m, F_MAX): its own, or critical when a failure within a day is likely."""
     soon = verdicts.failure_probability[:, 0] >= _CRITICAL_PROBABILITY  # False for NaN
-    own = np.zeros(F_MAX, dtype=np.int8)
-    own[: len(verdicts.kind.families)] = [_LEVELS.index(family.severity) for family in verdicts.kind.families]
-    levels: npt.NDArray[np.int8] = np.where(soon[:, None], np.int8(_LEVELS.index("critical")), own[None, :])
+    levels: npt.NDArray[np.int8] = np.where(soon[:, None], _CRITICAL, _own_levels(verdicts.kind))
     return levels
+
+
+@lru_cache(maxsize=64)
+def _own_levels(kind: Kind) -> npt.NDArray[np.int8]:
+    """The severity that a kind's families have by themselves, (F_MAX,)."""
+    own = np.zeros(F_MAX, dtype=np.int8)
+    own[: len(kind.families)] = [_LEVELS.index(family.severity) for family in kind.families]
+    return own

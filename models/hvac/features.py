@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from models.contracts.layout import Layout
 from models.hvac.alert_budget import COLUMNS as BUDGET_COLUMNS
-from models.hvac.facts import Facts
+from models.hvac.facts import Facts, place
 from models.hvac.kinds import Kind
 from models.hvac.points import B_MAX, F_MAX, J_MAX, R_MAX, T_MAX, Bools, Floats, Ints, P, Rows, State
 from models.hvac.settings import RuleSettings
@@ -46,6 +46,7 @@ CLOCK_STEP_MINUTES = 60
 _GRID = float(2**20)
 _VALUE_MAX = 1e8
 NEVER = -1
+_NOTHING = np.array(0, dtype=np.float32)
 
 
 class Field(NamedTuple):
@@ -118,8 +119,9 @@ def grow_state(state: State, rows: int) -> State:
 
 def meet(state: State, kind: Kind, rows: Rows) -> None:
     """These rows are fed as this kind now; a unit that was of another kind starts anew."""
-    others = rows[state["kind"][rows] != kind.code]
-    if len(others):
+    strange = state["kind"][place(rows)] != kind.code
+    if strange.any():
+        others = rows[strange]
         for name, field in STATE_FIELDS.items():
             state[name][others] = field.fill
         state["kind"][others] = kind.code
@@ -271,21 +273,24 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings, holds_ms: In
     """
     kind, rows, at_ms, now = minutes.kind, minutes.rows, minutes.minute_at_ms, minutes.means
     meet(state, kind, rows)
-    last = state["last_minute_at_ms"][rows]
+    at = place(rows)
+    last = state["last_minute_at_ms"][at].copy()
     broken = (last == NEVER) | (at_ms <= last) | (at_ms - last > settings.gap_seconds * 1000 + MINUTE_MS)
-    state["last_minute_at_ms"][rows] = at_ms
-    state["ring_at_ms"][rows[broken]] = NEVER
+    state["last_minute_at_ms"][at] = at_ms
+    if broken.any():
+        state["ring_at_ms"][rows[broken]] = NEVER
     slot = (at_ms // MINUTE_MS) % WINDOW_MINUTES
     state["ring"][rows, slot] = now
     state["ring_at_ms"][rows, slot] = at_ms
-    mean = _window_mean(state, rows, at_ms)
+    mean = _window_mean(state, at, at_ms)
 
     running = _running(kind, now)
-    running_seconds = _held(state, "running_since_ms", rows, at_ms, running, broken)
+    running_seconds = _held(state, "running_since_ms", at, at_ms, running, broken)
     # Met while running: it has most likely run for a while, so half of the start-up time is given.
     met = broken & running
-    state["running_since_ms"][rows[met]] -= settings.startup_seconds * 500
-    running_seconds = running_seconds + met * (settings.startup_seconds // 2)
+    if met.any():
+        state["running_since_ms"][rows[met]] -= settings.startup_seconds * 500
+        running_seconds = running_seconds + met * (settings.startup_seconds // 2)
     heating = _closed(kind.operation.heating, kind, now, settings)
     cooling = _closed(kind.operation.cooling, kind, now, settings)
     facts = Facts(
@@ -299,8 +304,8 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings, holds_ms: In
         running=running,
         running_seconds=running_seconds,
         settled=running_seconds > settings.startup_seconds,
-        heating_closed_seconds=_held(state, "heating_closed_since_ms", rows, at_ms, heating, broken),
-        cooling_closed_seconds=_held(state, "cooling_closed_since_ms", rows, at_ms, cooling, broken),
+        heating_closed_seconds=_held(state, "heating_closed_since_ms", at, at_ms, heating, broken),
+        cooling_closed_seconds=_held(state, "cooling_closed_since_ms", at, at_ms, cooling, broken),
     )
     if holds_ms is not None:
         facts.holds_ms = holds_ms
@@ -308,14 +313,17 @@ def observe(state: State, minutes: Minutes, settings: RuleSettings, holds_ms: In
     return facts
 
 
-def _window_mean(state: State, rows: Rows, at_ms: Ints) -> Floats:
+def _window_mean(state: State, at: Rows | slice, at_ms: Ints) -> Floats:
     """Mean of each point over the minutes of the window that were seen, shape (m, P)."""
-    ring, ring_at_ms = state["ring"][rows], state["ring_at_ms"][rows]
+    ring, ring_at_ms = state["ring"][at], state["ring_at_ms"][at]
     fresh = (ring_at_ms > at_ms[:, None] - WINDOW_MINUTES * MINUTE_MS) & (ring_at_ms <= at_ms[:, None])
     seen = fresh[:, :, None] & ~np.isnan(ring)
-    # Running sums add in one order, whatever the shape.
-    total = np.cumsum(np.where(seen, ring, np.float32(0)), axis=1, dtype=np.float64)[:, -1]
-    count = seen.sum(axis=1)
+    values = np.where(seen, ring, _NOTHING)
+    # Added one minute after the other: the same bits whatever the shape.
+    total, count = values[:, 0].astype(np.float64), seen[:, 0].astype(np.int8)
+    for minute in range(1, WINDOW_MINUTES):
+        total += values[:, minute]
+        count += seen[:, minute]
     mean = np.full(total.shape, np.nan)
     np.divide(total, count, out=mean, where=count > 0)
     return mean.astype(np.float32)
@@ -341,13 +349,13 @@ def _closed(command: str, kind: Kind, now: Floats, settings: RuleSettings) -> Bo
 def _held(
     state: State,
     field: str,
-    rows: Rows,
+    at: Rows | slice,
     at_ms: Ints,
     holds: Bools,
     broken: Bools,
 ) -> Ints:
     """For how many seconds a condition has held without a break, to the end of this minute; 0 where it does not hold."""
-    since = state[field][rows]
+    since = state[field][at]
     since = np.where(holds, np.where((since == NEVER) | broken, at_ms, since), NEVER)
-    state[field][rows] = since
+    state[field][at] = since
     return np.where(holds, (at_ms + MINUTE_MS - since) // 1000, 0)

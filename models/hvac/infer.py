@@ -1,7 +1,8 @@
 """The runtime seam: a `.tflite` model as a function of numpy arrays, by ai-edge-litert or else tflite-runtime.
 
-Every call runs batches of one fixed size, filled up with zeros, so that a unit's numbers never depend on how many others
-are scored with it. An interpreter belongs to one thread at a time; a lock sees to it.
+Several units run in batches of one fixed size, filled up with zeros, and one unit alone in a batch of one if that gives the
+same bits, which is tried when a model is opened: a unit's numbers never depend on how many others are scored with it. An
+interpreter belongs to one thread at a time; a lock sees to it.
 """
 
 from __future__ import annotations
@@ -46,46 +47,64 @@ def open_model(content: bytes) -> Model:
     Raises:
         ValueError: the model has other inputs or outputs.
     """
-    _, interpreter_class = runtime()
-    interpreter = interpreter_class(model_content=content, num_threads=1)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    known = inputs[0]["dtype"] in (np.float32, np.int8) and len(inputs[0]["shape"]) == 2 if inputs else False
-    if len(inputs) != 1 or len(outputs) != 1 or not known or outputs[0]["dtype"] != inputs[0]["dtype"]:
-        raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs, expected one float32 or int8 matrix each")
-    enter, leave = _grid(inputs[0]), _grid(outputs[0])
-    source, target, columns = (
-        inputs[0]["index"],
-        outputs[0]["index"],
-        int(inputs[0]["shape"][1]),
-    )
-    interpreter.resize_tensor_input(source, [BATCH, columns])
-    interpreter.allocate_tensors()
+    together = _Session(content, BATCH)
+    alone = _Session(content, 1)
+    if not _equal_bits(together, alone):
+        alone = together
     lock = threading.Lock()
 
     def score(x: Floats) -> Floats:
-        if x.ndim != 2 or x.shape[1] != columns:
-            raise ValueError(f"inputs have shape {x.shape}, expected (m, {columns})")
-        batches = []
-        filled = np.zeros((BATCH, columns), dtype=np.float32)
-        whole = np.zeros((BATCH, columns), dtype=np.int8)
+        if x.ndim != 2 or x.shape[1] != together.columns:
+            raise ValueError(f"inputs have shape {x.shape}, expected (m, {together.columns})")
         with lock:
-            for first in range(0, len(x), BATCH):
-                part = x[first : first + BATCH]
-                filled[: len(part)] = part
-                filled[len(part) :] = 0
-                if enter is None:
-                    interpreter.set_tensor(source, filled)
-                else:
-                    np.clip(np.rint(filled / enter.step) + enter.zero, -128, 127, out=whole, casting="unsafe")
-                    interpreter.set_tensor(source, whole)
-                interpreter.invoke()
-                found = interpreter.get_tensor(target)[: len(part)]
-                batches.append(found if leave is None else leave.values(found))
-        if not batches:
-            return np.empty((0, int(outputs[0]["shape"][-1])), dtype=np.float32)
-        return np.concatenate(batches)
+            if len(x) == 1:
+                return alone.run(x)
+            batches = [together.run(x[first : first + BATCH]) for first in range(0, len(x), BATCH)]
+        return np.concatenate(batches) if batches else np.empty((0, together.outputs), dtype=np.float32)
 
     return score
+
+
+def _equal_bits(together: _Session, alone: _Session) -> bool:
+    """Whether a unit judged alone gets the very numbers that it gets among others, tried on as many as are judged at once.
+
+    Kernels for one row may add in another order than those for many, on some processors and runtimes.
+    """
+    x = np.random.default_rng(0).normal(0, 2, (BATCH, together.columns)).astype(np.float32)
+    found = np.concatenate([alone.run(x[row : row + 1]) for row in range(BATCH)])
+    return together.run(x).tobytes() == found.tobytes()
+
+
+class _Session:
+    """One interpreter for so many rows at once."""
+
+    def __init__(self, content: bytes, rows: int) -> None:
+        _, interpreter_class = runtime()
+        self._interpreter = interpreter_class(model_content=content, num_threads=1)
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        known = inputs[0]["dtype"] in (np.float32, np.int8) and len(inputs[0]["shape"]) == 2 if inputs else False
+        if len(inputs) != 1 or len(outputs) != 1 or not known or outputs[0]["dtype"] != inputs[0]["dtype"]:
+            raise ValueError(
+                f"{len(inputs)} inputs and {len(outputs)} outputs, expected one float32 or int8 matrix each"
+            )
+        self._enter, self._leave = _grid(inputs[0]), _grid(outputs[0])
+        self._source, self._target = inputs[0]["index"], outputs[0]["index"]
+        self._rows = rows
+        self.columns, self.outputs = int(inputs[0]["shape"][1]), int(outputs[0]["shape"][-1])
+        self._interpreter.resize_tensor_input(self._source, [rows, self.columns])
+        self._interpreter.allocate_tensors()
+
+    def run(self, x: Floats) -> Floats:
+        """Outputs of at most so many rows, shape (m, outputs)."""
+        filled = x.astype(np.float32, order="C", copy=False)
+        if len(x) < self._rows:
+            filled = np.zeros((self._rows, self.columns), dtype=np.float32)
+            filled[: len(x)] = x
+        self._interpreter.set_tensor(self._source, filled if self._enter is None else self._enter.numbers(filled))
+        self._interpreter.invoke()
+        numbers = self._interpreter.get_tensor(self._target)[: len(x)]
+        found: Floats = numbers if self._leave is None else self._leave.values(numbers)
+        return found
 
 
 class _Grid(NamedTuple):
@@ -93,6 +112,11 @@ class _Grid(NamedTuple):
 
     step: np.float32
     zero: np.float32
+
+    def numbers(self, values: Floats) -> npt.NDArray[np.int8]:
+        whole = np.empty(values.shape, dtype=np.int8)
+        np.clip(np.rint(values / self.step) + self.zero, -128, 127, out=whole, casting="unsafe")
+        return whole
 
     def values(self, numbers: npt.NDArray[np.int8]) -> Floats:
         return ((numbers.astype(np.float32) - self.zero) * self.step).astype(np.float32)

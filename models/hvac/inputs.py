@@ -18,6 +18,9 @@ from models.hvac.facts import Facts
 from models.hvac.points import T_MAX, Bools, Floats, Ints, P, Rows
 
 _SLOW = 1800.0
+# Beyond it no healthy plant goes.
+_FAR = np.array(6, dtype=np.float32)
+_NOTHING = np.array(0, dtype=np.float32)
 
 
 class Term(NamedTuple):
@@ -31,7 +34,8 @@ class Term(NamedTuple):
 class Input(NamedTuple):
     """One column: `(left - right) / unit_step`, or what `of` makes of the facts.
 
-    `unit_step` is the change of the point, in its own unit, for a change of 1 in the column.
+    `unit_step` is the change of the point, in its own unit, for a change of 1 in the column. With `while_running` the
+    column is missing where that says no.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Input(NamedTuple):
     left: Term = Term()
     right: Term = Term()
     of: Callable[[Facts], Floats] | None = None
+    while_running: Callable[[Facts], Bools] | None = None
 
 
 def point(name: str, middle: float, step: float, column: str = "") -> Input:
@@ -105,8 +110,8 @@ class _Differences(NamedTuple):
 
     def work_out(self, facts: Facts) -> Floats:
         """Shape (m, plain inputs)."""
-        values = np.broadcast_to(self.values, (len(facts.rows), len(self.values)))
-        there = np.concatenate([facts.mean, facts.now, values], axis=1)
+        there = np.empty((len(facts.rows), 2 * P + len(self.values)), dtype=np.float32)
+        there[:, :P], there[:, P : 2 * P], there[:, 2 * P :] = facts.mean, facts.now, self.values
         found: Floats = (there[:, self.left] - there[:, self.right]) / self.steps
         return found
 
@@ -140,6 +145,9 @@ class Spec:
     visible: Floats = field(init=False)  # (T, D): which input each target may see
     context_inputs: Rows = field(init=False)
     differences: _Differences = field(init=False)
+    made: tuple[tuple[int, Callable[[Facts], Floats]], ...] = field(init=False)  # the other inputs, each by its place
+    # By what must run for them: which inputs, (D,).
+    gated: tuple[tuple[Callable[[Facts], Bools], Bools], ...] = field(init=False)
     shows: Floats = field(init=False)  # (T, families): in which targets each family shows
 
     def __post_init__(self) -> None:
@@ -150,6 +158,9 @@ class Spec:
         put(self, "target_inputs", np.array([names.index(name) for name in self.targets], dtype=np.intp))
         slots = {name: slot for slot, name in enumerate(EQUIPMENT[self.equipment].points)}
         put(self, "differences", _Differences.of(self.rows, slots))
+        put(self, "made", tuple((place, row.of) for place, row in enumerate(self.rows) if row.of is not None))
+        gates = dict.fromkeys(row.while_running for row in self.rows if row.while_running is not None)
+        put(self, "gated", tuple((gate, np.array([row.while_running is gate for row in self.rows])) for gate in gates))
         put(self, "target_slots", np.array([slots[self.rows[i].point] for i in self.target_inputs], dtype=np.intp))
         put(self, "target_steps", np.array([self.rows[i].unit_step for i in self.target_inputs], dtype=np.float32))
         visible = np.array([[name in seen for name in names] for seen in self.targets.values()], dtype=np.float32)
@@ -215,12 +226,13 @@ class Spec:
 
         Values beyond what any healthy plant shows are cut, so that no fault leads the models far off.
         """
-        x = np.empty((len(facts.rows), len(self.rows)), dtype=np.float32)
+        x, numbers = np.empty((len(facts.rows), len(self.rows)), dtype=np.float32), facts.numbers()
         with np.errstate(invalid="ignore", divide="ignore"):
             x[:, self.differences.inputs] = self.differences.work_out(facts)
-            for place, row in enumerate(self.rows):
-                if row.of is not None:
-                    x[:, place] = row.of(facts)
+            for place, of in self.made:
+                x[:, place] = of(numbers)
         there = np.isfinite(x)
-        x = np.clip(np.where(there, x, np.float32(0)), np.float32(-6), np.float32(6))
-        return x, there
+        for gate, inputs in self.gated:
+            there &= ~inputs | gate(numbers).reshape(-1, 1)
+        x = np.where(there, x, _NOTHING)
+        return np.minimum(np.maximum(x, -_FAR), _FAR), there

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.hvac.facts import Facts
 from models.hvac.families import FAMILIES_OF
-from models.hvac.inputs import Input, Spec, Term, apart, change, held, made, over_reference, point
+from models.hvac.inputs import Input, Spec, apart, change, held, made, over_reference, point
 from models.hvac.points import Bools, Floats
 
 # Over the five minutes of the mean: a stage that came or went within them is in transition.
@@ -33,15 +33,7 @@ def compressing(f: Facts) -> Bools:
 
 def in_cycle(row: Input, runs: Callable[[Facts], Bools] = compressing) -> Input:
     """The same column, missing unless the cycle has settled."""
-
-    def side(f: Facts, term: Term) -> Floats | np.float32:
-        return (f.last(term.point) if term.last else f.of(term.point)) if term.point else np.float32(term.value)
-
-    def of(f: Facts) -> Floats:
-        value = (side(f, row.left) - side(f, row.right)) / np.float32(row.unit_step) if row.of is None else row.of(f)
-        return np.where(runs(f), value, np.float32(np.nan)).astype(np.float32)
-
-    return made(row.name, row.point, row.unit_step, of)
+    return row._replace(while_running=runs)
 
 
 def log_pressure(column: str, name: str, middle_pascals: float) -> Input:

@@ -8,6 +8,7 @@ week of running, the kind, how long the unit has been known and has run, and how
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from models.contracts.equipment import EQUIPMENT
 from models.hvac import survival
 from models.hvac.anomaly import Anomaly
-from models.hvac.facts import Facts
+from models.hvac.facts import NAN, Facts, place
 from models.hvac.families import FAMILY, HORIZONS_HOURS, H
 from models.hvac.kinds import Kind
 from models.hvac.points import Floats, Ints, Rows, State
@@ -27,7 +28,9 @@ RISK_OUTPUTS: tuple[str, ...] = tuple(f"hazard_until_{hours}h" for hours in INTE
 # Levels between which nine of ten held-out lives ended.
 RISK_LEVELS: tuple[str, ...] = ("interval.low", "interval.high")
 _MEMORIES: tuple[tuple[str, float], ...] = (("health_fast", 120.0), ("health_slow", 1440.0), ("health_week", 10_080.0))
+_SLOW = 1  # place of `health_slow` among them
 _OVER_MAX = 6.0
+_NOTHING, _ONE = np.array(0, dtype=np.float32), np.array(1, dtype=np.float32)
 _HOUR_MS = 3_600_000
 
 
@@ -64,29 +67,49 @@ RISK_INPUTS: tuple[str, ...] = (
 
 def follow(state: State, facts: Facts, anomaly: Anomaly) -> None:
     """Take one minute into the slow view of each unit's health; minutes at rest or in start-up are left out."""
-    rows, spec = facts.rows, facts.kind.models
+    at, spec = facts.at, facts.kind.models
     targets, families = len(spec.targets), len(spec.families)
     width = targets + 2 + families
-    figures = np.zeros((len(rows), width), dtype=np.float32)
+    figures = np.empty((len(facts.rows), width), dtype=np.float32)
     figures[:, :targets] = np.minimum(anomaly.over, np.float32(_OVER_MAX))
-    rise = np.nan_to_num(facts.reference("filter_resistance_rise"), nan=1.0)
-    figures[:, targets] = np.clip(2 * np.log(np.maximum(rise, np.float32(0.5))), -2, 6)
-    excess = np.nan_to_num(facts.reference("fan_speed_excess"), nan=0.0)
-    figures[:, targets + 1] = np.clip(10 * excess, -2, 6)
-    figures[:, targets + 2 :] = state["fault_level"][rows, :families]
-    took = np.where(facts.settled, facts.elapsed_minutes, np.float32(0))
-    minutes = state["health_minutes"][rows] + took
+    rise = facts.known_reference("filter_resistance_rise", 1)
+    figures[:, targets] = 2 * np.log(np.maximum(rise, np.float32(0.5)))
+    figures[:, targets + 1] = 10 * facts.known_reference("fan_speed_excess", 0)
+    own = figures[:, targets : targets + 2]
+    np.minimum(np.maximum(own, -2, out=own), 6, out=own)
+    figures[:, targets + 2 :] = state["fault_level"][at, :families]
+    took = np.where(facts.settled, facts.elapsed_minutes, _NOTHING)
+    minutes = state["health_minutes"][at] + took
     for name, memory in _MEMORIES:
         # A plain mean at first, then one that forgets.
-        part = took / np.maximum(np.minimum(minutes, np.float32(memory)), np.float32(1))
-        before = state[name][rows, :width]
-        state[name][rows, :width] = before + np.minimum(part, np.float32(1))[:, None] * (figures - before)
-    state["health_minutes"][rows] = minutes
-    first = state["health_known_since_ms"][rows]
-    state["health_known_since_ms"][rows] = np.where(first < 0, facts.at_ms, first)
-    was = state["health_running"][rows]
-    state["health_starts"][rows] += facts.running & ~was & ~facts.broken
-    state["health_running"][rows] = facts.running
+        part = took / np.maximum(np.minimum(minutes, np.float32(memory)), _ONE)
+        before = state[name][at, :width]
+        state[name][at, :width] = before + np.minimum(part, _ONE)[:, None] * (figures - before)
+    state["health_minutes"][at] = minutes
+    first = state["health_known_since_ms"][at]
+    state["health_known_since_ms"][at] = np.where(first < 0, facts.at_ms, first)
+    was = state["health_running"][at]
+    state["health_starts"][at] += facts.running & ~was & ~facts.broken
+    state["health_running"][at] = facts.running
+
+
+class _Columns(NamedTuple):
+    """Where inputs of the hazard model stand, of one kind of equipment."""
+
+    families: Rows  # of the model's families, shape (families of the spec,)
+    kind: int
+
+
+_PER_MEMORY = len(_FIGURES) + 2
+_FAMILIES_FROM = len(_MEMORIES) * _PER_MEMORY
+_KINDS_FROM = _FAMILIES_FROM + len(_FAMILY_INDEX)
+_EXTRA_FROM = _KINDS_FROM + len(_KIND_INDEX)
+
+
+@lru_cache(maxsize=64)
+def _columns(kind: Kind) -> _Columns:
+    families = [_FAMILIES_FROM + _FAMILY_INDEX[family] for family in kind.models.families]
+    return _Columns(np.array(families, dtype=np.intp), _KINDS_FROM + _KIND_INDEX[kind.name])
 
 
 def risk_inputs(state: State, kind: Kind, rows: Rows, at_ms: Ints) -> Floats:
@@ -94,27 +117,30 @@ def risk_inputs(state: State, kind: Kind, rows: Rows, at_ms: Ints) -> Floats:
 
     Every kind has targets and families of its own: what stands out most is compared, whatever it is.
     """
-    spec = kind.models
+    spec, at, columns = kind.models, place(rows), _columns(kind)
     targets, families = len(spec.targets), len(spec.families)
-    seen = []
-    for name, _ in _MEMORIES:
-        figures = state[name][rows]
-        levels = figures[:, targets + 2 : targets + 2 + families]
-        seen += [_leading(figures[:, :targets]), figures[:, targets : targets + 2], _leading(levels)]
-    by_family = np.zeros((len(rows), len(_FAMILY_INDEX)), dtype=np.float32)
-    slots = [_FAMILY_INDEX[family] for family in spec.families]
-    by_family[:, slots] = state["health_slow"][rows, targets + 2 : targets + 2 + families]
-    is_kind = np.zeros((len(rows), len(_KIND_INDEX)), dtype=np.float32)
-    is_kind[:, _KIND_INDEX[kind.name]] = 1
-    hours = np.maximum(at_ms - state["health_known_since_ms"][rows], 0) / _HOUR_MS
-    starts = state["health_starts"][rows] / np.maximum(hours / 24, 1)
-    extra = np.stack([np.log1p(state["health_minutes"][rows]) / 8, np.log1p(hours) / 6, np.log1p(starts) / 2], axis=1)
-    return np.concatenate([*seen, by_family, is_kind, extra], axis=1, dtype=np.float32)
+    figures = np.empty((len(rows), len(_MEMORIES), targets + 2 + families), dtype=np.float32)
+    for number, (name, _) in enumerate(_MEMORIES):
+        figures[:, number] = state[name][at, : figures.shape[2]]
+    inputs = np.zeros((len(rows), len(RISK_INPUTS)), dtype=np.float32)
+    seen = inputs[:, :_FAMILIES_FROM].reshape(len(rows), len(_MEMORIES), _PER_MEMORY)
+    seen[:, :, :_LEADING] = _leading(figures[:, :, :targets])
+    seen[:, :, _LEADING:-_LEADING] = figures[:, :, targets : targets + 2]
+    seen[:, :, -_LEADING:] = _leading(figures[:, :, targets + 2 :])
+    inputs[:, :_FAMILIES_FROM] = seen.reshape(len(rows), _FAMILIES_FROM)
+    inputs[:, columns.families] = figures[:, _SLOW, targets + 2 :]
+    inputs[:, columns.kind] = 1
+    hours = np.maximum(at_ms - state["health_known_since_ms"][at], 0) / _HOUR_MS
+    starts = state["health_starts"][at] / np.maximum(hours / 24, 1)
+    inputs[:, _EXTRA_FROM] = np.log1p(state["health_minutes"][at]) / 8
+    inputs[:, _EXTRA_FROM + 1] = np.log1p(hours) / 6
+    inputs[:, _EXTRA_FROM + 2] = np.log1p(starts) / 2
+    return inputs
 
 
 def _leading(figures: Floats) -> Floats:
-    """The largest figures of each unit, falling, shape (m, 2)."""
-    return -np.partition(-figures, _LEADING - 1, axis=1)[:, :_LEADING]
+    """The largest figures of each unit, falling, shape (m, memories, 2)."""
+    return -np.partition(-figures, _LEADING - 1, axis=2)[:, :, :_LEADING]
 
 
 def failure_risk(state: State, facts: Facts, artifact: Artifact) -> Risk:
@@ -132,7 +158,5 @@ def unknown(units: int) -> Risk:
 def survive(logits: Floats, levels: tuple[float, float]) -> Risk:
     """Hazards (m, K) as logits, turned into probabilities at the horizons, median and interval of the hours left."""
     curves = survival.curves(logits, INTERVAL_ENDS_HOURS)
-    median = curves.quantile(0.5)
-    low, high = curves.interval((float(levels[0]), float(levels[1])))
-    hours = np.where(np.isfinite(median), median, np.float32(np.nan))
-    return Risk(curves.failing_within(HORIZONS_HOURS), hours.astype(np.float32), low, high)
+    median, low, high = curves.quantiles((0.5, float(levels[0]), float(levels[1])))
+    return Risk(curves.failing_within(HORIZONS_HOURS), np.where(np.isfinite(median), median, NAN), low, high)

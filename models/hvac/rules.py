@@ -17,7 +17,7 @@ import numpy.typing as npt
 from models.contracts.points import POINTS
 from models.hvac.conditions import GATE_PROOF, GATES
 from models.hvac.conditions_sensor import culprits
-from models.hvac.facts import Facts
+from models.hvac.facts import NAN, Facts
 from models.hvac.points import R_MAX, Bools, Floats, Ints, P, Rows, State
 from models.hvac.rule import Rule
 from models.hvac.rules_air import AIR_RULES
@@ -47,6 +47,7 @@ class _Plan(NamedTuple):
     gates: tuple[str, ...]
     gate_of: Rows  # (R_MAX,), place among gates
     slack: Floats  # (R_MAX,), taken off the excess
+    sweeps: Rows  # rules that look at all sensors or outputs
 
 
 @lru_cache(maxsize=64)
@@ -66,21 +67,22 @@ def _plan(kind: Kind) -> _Plan:
     for number, (points, users) in enumerate(groups.items()):
         members[[kind.slot[point] for point in points], number] = 1
         grouped[number, users] = 1
-    return _Plan(kind.needs.T.astype(np.float32), members, grouped, tuple(gates), gate_of, slack)
+    sweeps = np.array([slot for slot, rule in enumerate(kind.rules) if rule.sweep], dtype=np.intp)
+    return _Plan(kind.needs.T.astype(np.float32), members, grouped, tuple(gates), gate_of, slack, sweeps)
 
 
 def judge(facts: Facts, settings: RuleSettings) -> Floats:
     """Excess of every rule of the kind over its threshold, shape (m, R_MAX); NaN where a rule cannot be judged."""
-    kind, plan = facts.kind, _plan(facts.kind)
+    kind, plan, facts = facts.kind, _plan(facts.kind), facts.numbers()
     excess = np.full((len(facts.rows), R_MAX), np.nan, dtype=np.float32)
     with np.errstate(invalid="ignore", divide="ignore"):
         closed = _closed(facts, settings, plan)
-        unjudged: list[bool] = np.all(closed, axis=0).tolist()
+        unjudged = np.logical_and.reduce(closed, axis=0).tolist()
         for index, rule in enumerate(kind.rules):
             if not unjudged[index]:
                 excess[:, index] = rule.excess(facts, settings)
         excess -= plan.slack
-    excess[closed] = np.nan
+    np.copyto(excess, NAN, where=closed)
     return excess
 
 
@@ -91,18 +93,18 @@ def _closed(facts: Facts, settings: RuleSettings, plan: _Plan) -> Bools:
     closed: Bools = np.greater(missing @ plan.needs, 0)
     lacking = ((1 - missing) @ plan.groups == 0).astype(np.float32)
     closed |= np.greater(lacking @ plan.grouped, 0)
-    idle = np.stack([~GATES[name](facts, settings) for name in plan.gates], axis=1)
-    closed |= idle[:, plan.gate_of]
+    opened = np.empty((len(facts.rows), len(plan.gates)), dtype=bool)
+    for place, name in enumerate(plan.gates):
+        opened[:, place] = GATES[name](facts, settings)
+    closed |= ~opened[:, plan.gate_of]
     return closed
 
 
 def suspects(facts: Facts, confirmed: Bools, settings: RuleSettings) -> dict[str, Rows]:
     """By confirmed rules that look at all sensors or outputs of a unit: the slot of the worst one, shape (m,) each."""
-    found = {}
-    for slot, rule in enumerate(facts.kind.rules):
-        if rule.sweep and confirmed[:, slot].any():
-            found[rule.id] = culprits(rule.id, facts, settings)
-    return found
+    rules, sweeps = facts.kind.rules, _plan(facts.kind).sweeps
+    confirmed_now = confirmed[:, sweeps].any(axis=0)
+    return {rules[slot].id: culprits(rules[slot].id, facts, settings) for slot in sweeps[confirmed_now].tolist()}
 
 
 def confirmation_ms(kind: Kind, settings: RuleSettings) -> Ints:
@@ -125,16 +127,13 @@ def confirm(state: State, facts: Facts, excess: Floats, settings: RuleSettings) 
         since     |                     |        confirmed once since is long enough ago and the rule holds now
     """
     at = facts.at_ms[:, None]
-    since, last = (
-        state["rule_true_since_ms"][facts.rows],
-        state["rule_true_at_ms"][facts.rows],
-    )
+    since, last = state["rule_true_since_ms"][facts.at], state["rule_true_at_ms"][facts.at]
     holds = excess > 0
     stale = facts.broken[:, None] | (at - last > settings.gap_seconds * 1000 + 60_000)
     since = np.where(holds, np.where((since < 0) | stale, at, since), since)
     since = np.where((excess <= 0) | (stale & ~holds), -1, since)
-    state["rule_true_since_ms"][facts.rows] = since
-    state["rule_true_at_ms"][facts.rows] = np.where(holds, at, last)
+    state["rule_true_since_ms"][facts.at] = since
+    state["rule_true_at_ms"][facts.at] = np.where(holds, at, last)
     long_enough = at + facts.holds_ms[:, None] - since >= confirmation_ms(facts.kind, settings)
     confirmed: Bools = holds & long_enough
     return confirmed

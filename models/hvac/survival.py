@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -56,12 +57,7 @@ class Curves:
             ValueError: a horizon lies beyond the last end, or below 0.
         """
         wanted = np.atleast_1d(np.asarray(horizons, dtype=np.float64))
-        if wanted.size and not (wanted.min() >= 0 and wanted.max() <= self.starts[-1]):
-            raise ValueError(
-                f"horizons {wanted.min():g} to {wanted.max():g}, expected 0 to {self.starts[-1]:g}, where the hazards end"
-            )
-        after = np.clip(np.searchsorted(self.starts, wanted, side="left"), 1, len(self.starts) - 1)
-        share = (wanted - self.starts[after - 1]) / (self.starts[after] - self.starts[after - 1])
+        after, share = _between(tuple(self.starts.tolist()), tuple(wanted.tolist()))
         alive = self.survival[:, after - 1] * (1 - share) + self.survival[:, after] * share
         return np.asarray(1 - alive, dtype=np.float32)
 
@@ -81,17 +77,48 @@ class Curves:
 
     def quantile(self, level: float) -> Floats:
         """Time by which a unit has failed with this probability, shape (n,); infinite beyond the last end."""
-        target = 1 - level
-        at = np.clip((self.survival > target).sum(axis=1), 1, len(self.starts) - 1)
+        return np.asarray(self.quantiles((level,))[0])
+
+    def quantiles(self, levels: Sequence[float]) -> Floats:
+        """The same for several probabilities at once, shape (levels, n)."""
+        target = 1 - np.array(levels, dtype=np.float64)[:, None]
+        at = (self.survival > target[:, :, None]).sum(axis=2)
+        at = np.minimum(np.maximum(at, 1), len(self.starts) - 1)
         rows = np.arange(len(self.survival))
         before, after = self.survival[rows, at - 1], self.survival[rows, at]
-        share = np.clip((before - target) / np.maximum(before - after, _TINY), 0, 1)
-        time = self.starts[at - 1] + share * (self.starts[at] - self.starts[at - 1])
+        share = np.minimum(np.maximum((before - target) / np.maximum(before - after, _TINY), 0), 1)
+        since = self.starts[at - 1]
+        time = since + share * (self.starts[at] - since)
         return np.where(self.survival[:, -1] > target, np.inf, time).astype(np.float32)
 
     def interval(self, levels: tuple[float, float]) -> tuple[Floats, Floats]:
         """Bounds of the remaining life at two levels (see `fit_levels`), shape (n,) each; the upper may be infinite."""
-        return self.quantile(levels[0]), self.quantile(levels[1])
+        low, high = self.quantiles(levels)
+        return low, high
+
+
+@lru_cache(maxsize=64)
+def _between(starts: tuple[float, ...], wanted: tuple[float, ...]) -> tuple[npt.NDArray[np.intp], Doubles]:
+    """For each wanted time the place of the end after it, and the share of that interval that has passed by then.
+
+    Raises:
+        ValueError: a time lies beyond the last end, or below 0.
+    """
+    ends, times = np.array(starts), np.array(wanted)
+    if times.size and not (times.min() >= 0 and times.max() <= ends[-1]):
+        raise ValueError(
+            f"horizons {times.min():g} to {times.max():g}, expected 0 to {ends[-1]:g}, where the hazards end"
+        )
+    after = np.clip(np.searchsorted(ends, times, side="left"), 1, len(ends) - 1)
+    return after, (times - ends[after - 1]) / (ends[after] - ends[after - 1])
+
+
+@lru_cache(maxsize=64)
+def _starts(ends: tuple[float, ...]) -> Doubles:
+    """0 and the ends; empty if these do not rise from above 0."""
+    starts = np.array((0.0, *ends))
+    starts.flags.writeable = False
+    return starts if (np.diff(starts) > 0).all() else starts[:0]
 
 
 def curves(logits: Floats, ends: npt.ArrayLike, platt: Platt | None = None) -> Curves:
@@ -105,15 +132,19 @@ def curves(logits: Floats, ends: npt.ArrayLike, platt: Platt | None = None) -> C
     Raises:
         ValueError: the ends do not rise, or are not as many as the hazards.
     """
-    starts = np.concatenate([[0.0], np.asarray(ends, dtype=np.float64)])
-    if logits.ndim != 2 or logits.shape[1] != len(starts) - 1 or not (np.diff(starts) > 0).all():
+    until: tuple[float, ...] = tuple(np.asarray(ends, dtype=np.float64).tolist())
+    starts = _starts(until)
+    if logits.ndim != 2 or logits.shape[1] != len(starts) - 1:
         raise ValueError(
-            f"hazards of shape {logits.shape} for {len(starts) - 1} intervals, expected (n, {len(starts) - 1})"
+            f"hazards of shape {logits.shape} for {len(until)} intervals, expected (n, {len(until)})"
             " and ends that rise from above 0"
         )
-    platt = platt or Platt()
-    scaled = np.clip(platt.scale * logits.astype(np.float64) + platt.shift, -_LOGIT_MAX, _LOGIT_MAX)
-    log = np.concatenate([np.zeros((len(logits), 1)), -np.cumsum(np.logaddexp(0, scaled), axis=1)], axis=1)
+    scaled = logits.astype(np.float64)
+    if platt is not None:
+        scaled = platt.scale * scaled + platt.shift
+    scaled = np.minimum(np.maximum(scaled, -_LOGIT_MAX), _LOGIT_MAX)
+    log = np.zeros((len(logits), len(starts)))
+    np.negative(np.add.accumulate(np.logaddexp(0, scaled), axis=1), out=log[:, 1:])
     return Curves(starts, np.exp(log))
 
 

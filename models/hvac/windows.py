@@ -13,7 +13,7 @@ A gap (`facts.broken`) ends run lengths and steps; buckets and days simply cover
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from models.hvac.facts import Facts
 from models.hvac.points import Bools, Floats, Ints, State
 from models.hvac.settings import RuleSettings
 from models.hvac.windows_hour import days, hour
-from models.hvac.windows_sensor import flat, jumps, rates
+from models.hvac.windows_sensor import flat, jumps, rates, steps
 from models.hvac.windows_state import (
     ANY_SENSOR,
     FLOW_MINUTES,
@@ -38,7 +38,6 @@ from models.hvac.windows_state import (
     REVERSALS,
     TRAVEL,
     WINDOW_FIELDS,
-    place,
     tuned,
     watched,
 )
@@ -47,6 +46,13 @@ __all__ = [
     "ANY_SENSOR", "FREE_COOLING", "MIXED_COOLING", "OUTDOOR", "WINDOW_FIELDS", "Windows", "follow", "tuned", "watched",
 ]  # fmt: skip
 
+# Of a unit that rests or runs: by whether it asks for cooling, for heating, and for outdoor air.
+_MODES = np.array(
+    [
+        [[[OFF, OFF], [OFF, OFF]], [[OFF, OFF], [OFF, OFF]]],
+        [[[IDLE, FREE_COOLING], [HEATING, HEATING]], [[MECHANICAL_COOLING, MIXED_COOLING], [IDLE, IDLE]]],
+    ]
+)
 _HEATING, _COOLING = ("heating_valve_command", "heating_command"), ("cooling_valve_command", "dx_cooling_command")
 
 
@@ -76,6 +82,14 @@ class Windows:
     on_fraction: Floats  # (m,), of the time seen within seven days
     seen_hours: Floats  # (m,)
 
+    def numbers(self) -> Windows:
+        """Of one unit alone: numbers for what has the shape (m,)."""
+        values = (getattr(self, name) for name in _NAMES)
+        return Windows(*(value[0] if value.ndim == 1 else value for value in values))
+
+
+_NAMES = tuple(field.name for field in fields(Windows))
+
 
 def follow(state: State, facts: Facts, settings: RuleSettings) -> Windows:
     """Take this minute of each unit into its windows, and say what they amount to. Works on `state`."""
@@ -83,8 +97,10 @@ def follow(state: State, facts: Facts, settings: RuleSettings) -> Windows:
     with np.errstate(invalid="ignore", divide="ignore"):
         heating, cooling = _asked(facts, *_HEATING), _asked(facts, *_COOLING)
         mode, mode_seconds, entered = _modes(state, facts, heating, cooling, settings)
-        jump, jump_column = jumps(state, facts, columns, settings.sensor)
-        steady, stale = flat(state, facts, columns, settings.sensor)
+        limits = tuned(facts.kind.points, settings.sensor)
+        step = steps(state, facts)
+        jump, jump_column = jumps(state, facts, step, columns, limits)
+        steady, stale = flat(state, facts, step, columns, limits)
         rate, transition = rates(state, facts, settings.sensor)
         last_hour = hour(state, facts, columns, entered, settings.sensor)
         on, seen = days(state, facts, settings)
@@ -126,20 +142,16 @@ def _modes(
     state: State, facts: Facts, asked_heating: Floats, asked_cooling: Floats, settings: RuleSettings
 ) -> tuple[Ints, Ints, Bools]:
     """Operating mode as Guideline 36 tells it from commands, for how long, and whether it was just entered."""
-    at, air = place(facts.rows), settings.air
+    at, air = facts.at, settings.air
     heating = asked_heating > air.heating_on_fraction
     cooling = asked_cooling > air.cooling_on_fraction
     outdoor = facts.of("outdoor_air_damper_command") > air.damper_minimum_fraction
-    mode = np.where(
-        cooling,
-        np.where(heating, IDLE, np.where(outdoor, MIXED_COOLING, MECHANICAL_COOLING)),
-        np.where(heating, HEATING, np.where(outdoor, FREE_COOLING, IDLE)),
-    )
-    mode = np.where(facts.running, mode, OFF)
+    running = facts.running
+    mode = _MODES[running.view(np.int8), cooling.view(np.int8), heating.view(np.int8), outdoor.view(np.int8)]
     before = state["mode"][at]
-    changed = (mode != before) | facts.broken
-    since = np.where(changed, facts.at_ms, state["mode_since_ms"][at])
-    entered = (mode != before) & (before != NEVER) & ~facts.broken & (mode != OFF) & (mode != IDLE)
+    other = mode != before
+    since = np.where(other | facts.broken, facts.at_ms, state["mode_since_ms"][at])
+    entered = other & (before != NEVER) & ~facts.broken & (mode != OFF) & (mode != IDLE)
     state["mode"][at], state["mode_since_ms"][at] = mode, since
     # Met in a mode: it has most likely been in it for a while.
     seconds = np.where(since == facts.at_ms, 0, (facts.at_ms + facts.holds_ms - since) // 1000)
@@ -154,8 +166,8 @@ def _damper_open(state: State, facts: Facts, settings: RuleSettings) -> Floats:
         return np.full(len(facts.rows), np.nan, dtype=np.float32)
     position = facts.now[:, column]
     is_open = position > np.float32(settings.terminal.damper_open_fraction + 1e-5)
-    since = state["damper_open_since_ms"][facts.rows]
+    since = state["damper_open_since_ms"][facts.at]
     since = np.where(is_open, np.where((since == NEVER) | facts.broken, facts.at_ms, since), NEVER)
-    state["damper_open_since_ms"][facts.rows] = since
+    state["damper_open_since_ms"][facts.at] = since
     held = np.where(is_open, (facts.at_ms + facts.holds_ms - since) / 3_600_000, 0)
     return np.where(np.isnan(position), np.nan, held).astype(np.float32)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.hvac.facts import Facts
+from models.hvac.facts import NAN, Facts
 from models.hvac.points import Bools, Floats, Ints, Rows, State
 from models.hvac.rules_settings import SensorRules
 from models.hvac.settings import RuleSettings
@@ -31,11 +31,13 @@ from models.hvac.windows_state import (
     SUMS,
     TRAVEL,
     Watched,
-    place,
 )
 
 _OPEN, _BEFORE = 0, 1
 _SEEN, _ON = 0, 1
+# A minute stands for at most so many: what was not seen is not counted.
+_MINUTES_MAX = np.array(5, dtype=np.float32)
+_NOTHING = np.array(0, dtype=np.float32)
 
 
 class Hour(NamedTuple):
@@ -57,14 +59,14 @@ def hour(state: State, facts: Facts, columns: Watched, entered: Bools, settings:
         entered: Whether an operating mode was just entered, shape (m,).
         settings: Of the rules on sensors and outputs.
     """
-    at = place(facts.rows)
+    at = facts.at
     number = (facts.at_ms // BUCKET_MS).astype(np.int32)
     full = state["bucket"][at] != number
     if full.any():
         _next_bucket(state, facts.rows[full], number[full])
-    add = _this_minute(state, facts, columns, entered, settings)
     c = len(columns.outputs)
     position = facts.now[:, columns.outputs]
+    add = _this_minute(state, facts, position, entered, settings)
     sums, low, high = state["hour_sums"][at], state["hour_low"][at], state["hour_high"][at]
     opened = sums[:, _OPEN] + add
     lowest, highest = low[:, _OPEN].copy(), high[:, _OPEN].copy()
@@ -84,11 +86,11 @@ def hour(state: State, facts: Facts, columns: Watched, entered: Bools, settings:
 
 
 def _this_minute(
-    state: State, facts: Facts, columns: Watched, entered: Bools, settings: SensorRules
+    state: State, facts: Facts, position: Floats, entered: Bools, settings: SensorRules
 ) -> npt.NDArray[np.float32]:
-    """What this minute adds to its bucket, shape (m, SUMS)."""
-    at, c = place(facts.rows), len(columns.outputs)
-    minutes = np.where(facts.broken, np.float32(1), np.minimum(facts.elapsed_minutes, np.float32(5)))
+    """What this minute adds to its bucket, shape (m, SUMS), from where the control outputs stand, (m, C)."""
+    at, c = facts.at, position.shape[1]
+    minutes = np.minimum(facts.elapsed_minutes, _MINUTES_MAX)
     add = np.zeros((len(facts.rows), SUMS), dtype=np.float32)
     add[:, MINUTES], add[:, MODE_CHANGES] = minutes, entered
     if "zone_air_flow" in facts.kind.slot:
@@ -97,16 +99,16 @@ def _this_minute(
         add[:, FLOW_MINUTES] = there * minutes
         add[:, FLOW] = np.where(there, flow, 0) * minutes
         add[:, FLOW_SQUARE] = np.where(there, flow * flow, 0) * minutes
-    position = facts.now[:, columns.outputs]
     before, direction = state["output_value"][at, :c], state["output_direction"][at, :c]
-    before = np.where(facts.broken[:, None], np.float32(np.nan), before)
+    before = np.where(facts.broken[:, None], NAN, before)
     step = position - before
-    moved = np.abs(step) >= np.float32(settings.hunting_deadband_fraction)
+    travel = np.abs(step)
+    moved = travel >= np.float32(settings.hunting_deadband_fraction)
     heading = np.where(moved, np.sign(step), direction).astype(np.int8)
-    add[:, TRAVEL : TRAVEL + c] = np.where(moved, np.abs(step), 0)
+    add[:, TRAVEL : TRAVEL + c] = np.where(moved, travel, _NOTHING)
     add[:, REVERSALS : REVERSALS + c] = moved & (direction != 0) & (heading != direction)
     state["output_value"][at, :c] = np.where(moved | np.isnan(before), position, before)
-    state["output_direction"][at, :c] = np.where(facts.broken[:, None], np.int8(0), heading)
+    state["output_direction"][at, :c] = heading * ~facts.broken[:, None]
     return add
 
 
@@ -153,26 +155,28 @@ def proven_on(facts: Facts) -> Floats:
     each = np.arange(len(values))
     surest = known.argmax(axis=1)
     on = values[each, surest] > least[surest]
-    return np.where(known[each, surest], on, np.float32(np.nan))
+    return np.where(known[each, surest], on, NAN)
 
 
 def days(state: State, facts: Facts, settings: RuleSettings) -> tuple[Floats, Floats]:
     """Share of the last seven days' time for which fan or pump were on, and hours seen of them, shape (m,) each."""
-    at, on = place(facts.rows), proven_on(facts)
+    at, on = facts.at, proven_on(facts)
     day = (facts.at_ms // DAY_MS).astype(np.int32)
     over = state["day"][at] != day
     if over.any():
         _next_day(state, facts.rows[over], day[over])
     limit = np.float32((settings.gap_seconds + 60) / 60)
-    minutes = np.where(facts.broken, np.float32(1), np.minimum(facts.elapsed_minutes, limit))
+    minutes = np.minimum(facts.elapsed_minutes, limit)
     told = ~np.isnan(on)
-    add = np.stack([told * minutes, (on > 0) * minutes], axis=1)
+    add = np.empty((len(on), 2), dtype=np.float32)
+    add[:, _SEEN], add[:, _ON] = told * minutes, (on > 0) * minutes
     week = state["week_minutes"][at]
     today = week[:, _OPEN] + add
     whole = week[:, _BEFORE] + today
     state["week_minutes"][at, _OPEN] = today
     seen = whole[:, _SEEN]
-    share = whole[:, _ON] / np.where(told & (seen > 0), seen, np.float32(np.nan))
+    weight: Floats = np.where(told & (seen > 0), seen, NAN)
+    share: Floats = whole[:, _ON] / weight
     return share, seen / np.float32(60)
 
 

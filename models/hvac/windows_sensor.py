@@ -4,65 +4,72 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.hvac.facts import Facts
+from models.hvac.facts import NAN, Facts
 from models.hvac.points import Bools, Floats, Ints, State
 from models.hvac.rules_settings import SensorRules
-from models.hvac.windows_state import ANY_SENSOR, JUMP_MS, MINUTE_MS, NEVER, Watched, place, tuned
+from models.hvac.windows_state import ANY_SENSOR, JUMP_MS, MINUTE_MS, NEVER, OUTDOOR, Tuned, Watched
 
-_NO_JUMP = np.float32(-1)
+_NO_JUMP = np.array(-1, dtype=np.float32)
+_NEVER = np.array(NEVER)
 
 
-def jumps(state: State, facts: Facts, columns: Watched, settings: SensorRules) -> tuple[Floats, Ints]:
+def steps(state: State, facts: Facts) -> Floats:
+    """By how much each reading differs from the one before, shape (m, P); NaN where there is none, and after a gap."""
+    step = np.abs(facts.now - state["sensor_last"][facts.at])
+    np.copyto(step, NAN, where=facts.broken[:, None])
+    return step
+
+
+def jumps(state: State, facts: Facts, step: Floats, columns: Watched, limits: Tuned) -> tuple[Floats, Ints]:
     """The worst jump of the last minutes as a multiple of its limit, and outdoor air's in kelvin; which sensor it was."""
-    at = place(facts.rows)
-    step = np.abs(facts.now - state["sensor_last"][at])
-    step[facts.broken] = np.nan
-    multiple = np.fmax(step / tuned(facts.kind.points, settings).jump, _NO_JUMP)
+    at = facts.at
+    multiple = np.fmax(step / limits.jump, _NO_JUMP)
     worst = multiple.argmax(axis=1)
-    each = np.arange(len(facts.rows))
-    outdoor = step[:, columns.outdoor] if columns.outdoor >= 0 else np.full(len(each), np.nan, np.float32)
-    fresh = np.stack([multiple[each, worst], np.fmax(outdoor, _NO_JUMP)], axis=1)
+    fresh = np.empty((len(step), 2), dtype=np.float32)
+    fresh[:, ANY_SENSOR] = multiple[np.arange(len(step)), worst]
+    fresh[:, OUTDOOR] = np.fmax(step[:, columns.outdoor], _NO_JUMP) if columns.outdoor >= 0 else _NO_JUMP
     held, since = state["jump"][at], state["jump_at_ms"][at]
     now_ms = facts.at_ms[:, None]
     # A later jump that is as far over is a new one; a small one does not hide a large one that is still looked at.
     newer = (now_ms - since >= JUMP_MS) | (since == NEVER) | facts.broken[:, None] | (fresh >= held)
-    jump = np.where(newer, fresh, held).astype(np.float32)
+    jump = np.where(newer, fresh, held)
     column = np.where(newer[:, ANY_SENSOR], worst, state["jump_column"][at])
     state["jump"][at] = jump
     state["jump_at_ms"][at] = np.where(newer, now_ms, since)
     state["jump_column"][at] = column
-    return np.where(jump < 0, np.float32(np.nan), jump), column
+    return np.where(jump < 0, NAN, jump), column
 
 
-def flat(state: State, facts: Facts, columns: Watched, settings: SensorRules) -> tuple[Floats, Floats]:
+def flat(state: State, facts: Facts, step: Floats, columns: Watched, limits: Tuned) -> tuple[Floats, Floats]:
     """Hours for which each lively sensor has kept within its tolerance, and for which none has changed at all."""
-    at, now, lively = place(facts.rows), facts.now, columns.sensors.lively
+    at, now, lively = facts.at, facts.now, columns.sensors.lively
     low, high = np.fmin(state["sensor_low"][at], now), np.fmax(state["sensor_high"][at], now)
-    moved = ~(high - low <= tuned(facts.kind.points, settings).flat) | facts.broken[:, None]
+    moved = ~(high - low <= limits.flat) | facts.broken[:, None]
     lost = np.isnan(now)
+    told = lively & ~lost
     minute = (facts.at_ms // MINUTE_MS)[:, None]
     since = state["sensor_steady_minute"][at]
-    since = np.where(lost, NEVER, np.where(moved | (since == NEVER), minute, since))
+    since = np.where(lost, _NEVER, np.where(moved | (since == NEVER), minute, since))
     state["sensor_low"][at] = np.where(moved, now, low)
     state["sensor_high"][at] = np.where(moved, now, high)
     state["sensor_steady_minute"][at] = since
     held = (minute - since + (facts.holds_ms // MINUTE_MS)[:, None]) / 60
-    steady = np.where(lively & (since != NEVER), held, np.nan).astype(np.float32)
+    steady = np.where(told, held.astype(np.float32), NAN)
 
-    changed = (lively & (np.abs(now - state["sensor_last"][at]) > 1e-6)).any(axis=1)
-    there = (lively & ~lost).any(axis=1)
+    changed = (lively & (step > 1e-6)).any(axis=1)
+    there = told.any(axis=1)
     stale_since = state["stale_since_ms"][at]
     fresh = changed | facts.broken | ~there | (stale_since == NEVER)
     stale_since = np.where(fresh, facts.at_ms, stale_since)
     state["stale_since_ms"][at] = stale_since
     state["sensor_last"][at] = now
     stale = (facts.at_ms + facts.holds_ms - stale_since) / 3_600_000
-    return steady, np.where(there, stale, np.nan).astype(np.float32)
+    return steady, np.where(there, stale.astype(np.float32), NAN)
 
 
 def rates(state: State, facts: Facts, settings: SensorRules) -> tuple[Floats, Bools]:
     """Change an hour that has lasted over two successive halves of the window, and whether the unit has just switched."""
-    rows, at = facts.rows, place(facts.rows)
+    rows, at = facts.rows, facts.at
     since = state["rate_at_ms"][at]
     elapsed = facts.at_ms - since
     anew = (since == NEVER) | facts.broken | (elapsed > settings.rate_gap_hours * 3_600_000)

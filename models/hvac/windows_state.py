@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from models.contracts.equipment import POINTS_MAX
 from models.contracts.points import POINTS
-from models.hvac.points import Floats, Rows
+from models.hvac.points import Floats
 from models.hvac.rules_settings import SensorRules
 from models.hvac.sensor_limits import (
     FLOW as FLOWS,
@@ -83,6 +83,7 @@ class Tuned(NamedTuple):
     flat: Floats  # tolerance of a flat line
     middle: Floats  # of the range
     half: Floats
+    span: Floats  # twice that
     rate: Floats  # an hour
 
 
@@ -119,20 +120,12 @@ def tuned(points: tuple[str, ...], s: SensorRules) -> Tuned:
     own[FLOWS] = s.design_flow_cubic_meters_per_second * an_hour or np.nan
     own[[PRESSURE, OTHER]] = s.span * an_hour or np.nan
     rate = np.where(np.isnan(limits.rate), own[limits.quantity], limits.rate)
+    half = ((limits.high - limits.low) / 2 * ranges[limits.quantity]).astype(np.float32)
     return Tuned(
         jump=limits.jump * jumps[limits.quantity] * np.float32(s.spike_scale),
         flat=flat,
         middle=((limits.high + limits.low) / 2).astype(np.float32),
-        half=((limits.high - limits.low) / 2 * ranges[limits.quantity]).astype(np.float32),
+        half=half,
+        span=2 * half,
         rate=np.where(limits.sensor, rate, np.float32(np.nan)),
     )
-
-
-def place(rows: Rows) -> Rows | slice:
-    """The same rows as a slice where they follow one another: numpy reads and writes those without copying.
-
-    What is read through a slice changes with the state: read, work out, then write.
-    """
-    if len(rows) == 1 or (len(rows) > 1 and bool(np.all(np.diff(rows) == 1))):
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
