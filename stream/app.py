@@ -57,10 +57,14 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A topic that an app reads. `decode` takes the payloads of one batch."""
+    """A topic that an app reads. `decode` takes the payloads of one batch.
+
+    `checksummed`: payloads carry a checksum that `decode` verifies, so Kafka's own is not computed once more.
+    """
 
     topic: str
     decode: Callable[[Sequence[bytes]], Decoded]
+    checksummed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from wsgiref.simple_server import WSGIServer
 
@@ -61,10 +61,9 @@ class Metrics:
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None
 
-    def stored(self, timestamps_ms: Sequence[int]) -> None:
+    def stored(self, timestamps_ms: npt.NDArray[np.int64]) -> None:
         """The results of records with these timestamps are stored now."""
-        now_ms = time.time() * 1000
-        self.end_to_end.observe((now_ms - np.asarray(timestamps_ms, dtype=np.float64)) / 1000)
+        self.end_to_end.observe((time.time() * 1000 - timestamps_ms) / 1000)
 
     def on_scrape(self, read: Callable[[], Iterable[Standing]]) -> None:
         """Ask this for the state of each partition whenever Prometheus asks."""

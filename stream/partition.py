@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from models.contracts.messages import DeadLetter, encode_json
-from stream.app import Batch, Decoded, Encoded, Input, Record, StreamApp
+from stream.app import Batch, Decoded, Encoded, Input, Ints, Record, StreamApp
 from stream.table import HOUR_MS, State
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,9 @@ class Partition:
         """
         done = Processed()
         position = self.state.positions.get(topic, 0)
-        fresh = [record for record in records if record.offset >= position]
+        fresh = records
+        if records and records[0].offset < position:
+            fresh = [record for record in records if record.offset >= position]
         done.repeated = len(records) - len(fresh)
         done.records = len(fresh)
         if done.repeated:
@@ -96,7 +98,7 @@ class Partition:
             before_ms = hour * HOUR_MS
             for table in self.state.all():
                 table.hour = hour
-            self._run(topic, records[first:end], decoded, received_at_ms, done)
+            self._run(topic, records[first:end], times_ms[first:end], decoded, received_at_ms, done)
 
     def _evict(self, hour: int, done: Processed) -> None:
         """Forget every key that nothing has touched for `evict_hours`."""
@@ -112,25 +114,31 @@ class Partition:
             done.evicted += len(rows)
 
     def _run(
-        self, topic: str, records: Sequence[Record], decoded: Decoded | None, received_at_ms: int, done: Processed
+        self,
+        topic: str,
+        records: Sequence[Record],
+        times_ms: Ints,
+        decoded: Decoded | None,
+        received_at_ms: int,
+        done: Processed,
     ) -> None:
         source = self.app.input(topic)
         if decoded is None:
             decoded = source.decode([record.value or b"" for record in records])
         state = self.state
-        time_ms = state.times_ms.get(topic, 0)
+        before_ms = state.times_ms.get(topic, 0)
         for table in state.all():
             table.begin()
         try:
-            outputs = self._apply(source, records, decoded)
+            outputs = self._apply(source, times_ms, decoded)
         except Exception as error:  # noqa: BLE001 - whatever it is, it costs one record
             for table in state.all():
                 table.undo()
-            state.times_ms[topic] = time_ms
+            state.times_ms[topic] = before_ms
             if len(records) > 1:
                 middle = len(records) // 2
-                self._run(topic, records[:middle], None, received_at_ms, done)
-                self._run(topic, records[middle:], None, received_at_ms, done)
+                self._run(topic, records[:middle], times_ms[:middle], None, received_at_ms, done)
+                self._run(topic, records[middle:], times_ms[middle:], None, received_at_ms, done)
                 return
             _log.exception("%s partition %d offset %d: dead letter", topic, self.index, records[0].offset)
             self._bury(topic, records[0], "error", f"{type(error).__name__}: {error}", received_at_ms, done)
@@ -143,9 +151,8 @@ class Partition:
             done.outputs += outputs
         state.positions[topic] = records[-1].offset + 1
 
-    def _apply(self, source: Input, records: Sequence[Record], decoded: Decoded) -> list[Encoded]:
+    def _apply(self, source: Input, timestamps_ms: Ints, decoded: Decoded) -> list[Encoded]:
         app, state = self.app, self.state
-        timestamps_ms = np.fromiter((record.timestamp for record in records), dtype=np.int64, count=len(records))
         outputs: list[Encoded] = []
         time_ms = state.times_ms.get(source.topic, 0)
         for step in app.update(state, Batch(source.topic, decoded.items, timestamps_ms, time_ms)):

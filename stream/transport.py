@@ -11,12 +11,14 @@ what was committed but what the recovered state says (`Positions`).
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -25,9 +27,15 @@ from faust.types import TP, ConsumerMessage, Message
 from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
+from stream.app import Record
+from stream.fetch import drain, wait_for_records
 from stream.producer import Producer
 from stream.settings import ReadSettings
 from stream.tracker import RangeTracker
+
+_IDLE_SECONDS = 0.1
+_WAIT_MS_MAX = 250
+_MANY_RECORDS = 64
 
 
 class Positions(Protocol):
@@ -40,7 +48,7 @@ class Positions(Protocol):
         """These partitions go away: finish what is under way and store their state."""
 
 
-class Fetched(list[ConsumerRecord]):
+class Fetched(list[Record]):
     """Records of one partition out of one fetch. `seeks` is how often the partition had been sought by then."""
 
     seeks: int = 0
@@ -56,7 +64,7 @@ class Records:
 
     tp: TP
     follows: int
-    records: list[ConsumerRecord]
+    records: list[Record]
     made_anew: bool = False
 
     @property
@@ -87,10 +95,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.seeks: dict[TP, int] = defaultdict(int)
+        self._idle_seconds = 0.0
+        self._wait_ms = 0
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         ours = cast("Transport", transport)
         conf, read = self.app.conf, ours.read
+        self._wait_ms = read.fetch_wait_ms
         # All topics have as many partitions and the same keys; range gives partition n of each to the same worker.
         self._assignor = RangePartitionAssignor
         return AIOKafkaConsumer(
@@ -109,14 +120,51 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
         )
 
-    async def _fetch_records(self, *args: Any, **words: Any) -> dict[TP, Fetched]:
-        drained = await super()._fetch_records(*args, **words)
-        marked = {}
-        for partition, records in drained.items():
-            tp = ensure_TP(partition)
-            fetched = marked[tp] = Fetched(records)
-            fetched.seeks = self.seeks[tp]
-        return marked
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
+    ) -> dict[TP, Fetched]:
+        ours, fetcher = cast("Consumer", self.consumer), consumer._fetcher
+        deadline = time.monotonic() + (timeout or 0)
+        while True:
+            if self.consumer.flow_active and not fetcher._closed:
+                drained = drain(fetcher, ours.batched, active_partitions, ours.checksummed)
+                if drained:
+                    self._pace(fetcher, len(max(drained.values(), key=len)))
+                    return {tp: self._marked(tp, records) for tp, records in drained.items()}
+            # Errors, topics of single records, and what a rebalance wants to be waited for.
+            others = await super()._fetch_records(consumer, active_partitions, 0, max_records)
+            if others:
+                return {ensure_TP(one): self._marked(ensure_TP(one), records) for one, records in others.items()}
+            left = deadline - time.monotonic()
+            if left <= 0 or not self.consumer.flow_active:
+                return {}
+            if not await wait_for_records(fetcher, min(left, _IDLE_SECONDS)):
+                self._pace(fetcher, 0)
+
+    def _marked(self, tp: TP, records: list[Any]) -> Fetched:
+        fetched = Fetched(records)
+        fetched.seeks = self.seeks[tp]
+        return fetched
+
+    def _pace(self, fetcher: Fetcher, records: int) -> None:
+        """How long Kafka may hold back the next fetch, after so many records of a partition came at once.
+
+        Only one fetch is under way to a broker. While some partitions wait in it for records, others that were just read
+        must wait for its end: so it is short when few records come, which are to be quick, and a little longer when many
+        come, which take their time here. When none come, all partitions wait in it, and the first record ends it at once:
+        then it grows, and costs nothing.
+        """
+        if records:
+            self._idle_seconds = 0.0
+            wait_ms = self._wait_ms if records < _MANY_RECORDS else 5 * self._wait_ms
+        else:
+            self._idle_seconds += _IDLE_SECONDS
+            wait_ms = round(min(_WAIT_MS_MAX, 250 * self._idle_seconds))
+        fetcher._fetch_max_wait_ms = max(self._wait_ms, wait_ms)
 
     async def seek_marked(self, targets: Mapping[TP, tuple[int, int]]) -> None:
         """Seek each partition to an offset; what is fetched from then on bears the given number of seeks."""
@@ -140,7 +188,7 @@ class Consumer(driver.Consumer):
 
     def __init__(self, transport: Transport, *args: Any, **words: Any) -> None:
         super().__init__(transport, *args, **words)
-        self.batched = transport.batched
+        self.batched, self.checksummed = transport.batched, transport.checksummed
         self.scheduler = BatchScheduler(self.batched)
         self.positions = transport.positions
         self._trackers: dict[TP, RangeTracker] = defaultdict(RangeTracker)
@@ -157,7 +205,7 @@ class Consumer(driver.Consumer):
         fetched: Fetched = record
         follows = self._next.get(tp, 0)
         last = fetched[-1]
-        records: list[ConsumerRecord] = []
+        records: list[Record] = []
         if fetched.seeks == self._seeks[tp]:
             # A fetch may begin inside a compressed batch, before the offset that was asked for.
             records = fetched if fetched[0].offset >= follows else [one for one in fetched if one.offset >= follows]
@@ -171,7 +219,7 @@ class Consumer(driver.Consumer):
             tp.partition,
             last.offset,
             last.timestamp / 1000,
-            last.timestamp_type,
+            cast("ConsumerRecord", last).timestamp_type,
             [],
             None,
             cast("bytes", batch),  # Faust passes it through unread
@@ -260,6 +308,7 @@ class Transport(driver.Transport):
 
     Args:
         batched: Topics whose records come as batches.
+        checksummed: Those of them whose payloads carry a checksum of their own.
         connection: Where Kafka is, as aiokafka's clients take it.
         read: Fetch sizes and waits.
         positions: Who recovers state.
@@ -273,6 +322,7 @@ class Transport(driver.Transport):
         self,
         *args: Any,
         batched: frozenset[str],
+        checksummed: frozenset[str] = frozenset(),
         connection: dict[str, Any],
         read: ReadSettings,
         positions: Positions,
@@ -280,7 +330,7 @@ class Transport(driver.Transport):
         **words: Any,
     ) -> None:
         super().__init__(*args, **words)
-        self.batched = batched
+        self.batched, self.checksummed = batched, checksummed
         self.connection = connection
         self.read = read
         self.positions = positions

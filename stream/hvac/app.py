@@ -40,7 +40,7 @@ def hvac(settings: StreamSettings, monitor: Monitor) -> StreamApp:
     return StreamApp(
         name="hvac",
         inputs=(
-            Input(topics.FRAMES, partial(decode_frames, layouts=layouts)),
+            Input(topics.FRAMES, partial(decode_frames, layouts=layouts), checksummed=True),
             Input(topics.EDGE_ALERTS, partial(decode_edge_alerts, layouts=layouts)),
         ),
         tables=state.TABLES,

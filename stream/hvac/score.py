@@ -86,7 +86,7 @@ def _health(
     wave: Wave, verdicts: Verdicts, places: Rows, shown: npt.NDArray[np.bool_], usable: Floats, model_version: str
 ) -> Iterator[Output]:
     """Health of the units of one minute for which it is the frame's last; arrays become lists once, not unit by unit."""
-    headers, at = wave.batch.headers, wave.at[places].tolist()
+    units, gateways, at = wave.batch.units, wave.batch.gateways, wave.at[places].tolist()
     equipment, historical = wave.batch.layout.equipment, not wave.live
     scores, hours = numbers(verdicts.anomaly_score), numbers(verdicts.hours_to_failure)
     soonest, latest = numbers(verdicts.hours_to_failure_low), numbers(verdicts.hours_to_failure_high)
@@ -99,12 +99,13 @@ def _health(
     fractions = np.round(usable[places], 4).tolist()
     anomalous = verdicts.anomalous.tolist()
     for index in np.flatnonzero(shown).tolist():
-        header = headers[at[index]]
+        key = units[at[index]]
+        site, _, unit = key.partition("/")
         reasons = explain(verdicts, index) if anomalous[index] else ()
         health = Health(
-            site=header.site,
-            gateway=header.gateway,
-            unit=header.unit,
+            site=site,
+            gateway=gateways[at[index]][len(site) + 1 :],
+            unit=unit,
             equipment=equipment,
             measured_at_ms=ends[index],
             anomaly_score=scores[index],
@@ -126,7 +127,7 @@ def _health(
             historical=historical,
             model_version=model_version,
         )
-        yield Output(topics.HEALTH, f"{health.site}/{health.unit}", health)
+        yield Output(topics.HEALTH, key, health)
 
 
 def _named(flags: npt.NDArray[np.bool_], names: Sequence[T]) -> dict[int, tuple[T, ...]]:

@@ -1,6 +1,7 @@
 """One suite over every stream app; each check is named after the promise that it holds.
 
-An app is described by a `Case`: how to make it, a log that exercises it, and which of its outputs are alerts.
+An app is described by a `Case`: how to make it, a log that exercises it, and a slow oracle that says what is to be
+said of that log. That replay equals the worker on Kafka is `test_worker.py`'s, with real brokers.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import io
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from stream.app import Encoded, StreamApp
 from stream.partition import Partition
 from stream.replay import Recorded, Replay, read_recording, write_recording
 from stream.snapshot import Snapshots
+from stream.table import HOUR_MS
 from tests.stream import fleet
+from tests.stream.hvac import naive as hvac
 from tests.stream.records import Rec, by_key, difference
 
 T0_MS = 1_764_100_000_000
@@ -28,14 +32,31 @@ T0_MS = 1_764_100_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """An app under test. `log` is of its first input; `grace_ms` is how late a record may come; bytes are of one key."""
+    """An app under test, one row of CASES.
+
+    Attributes:
+        name: Its name.
+        make: The app, knowing its references.
+        make_blank: The app before it has read any.
+        log: Of its first input; the last record ends all waiting.
+        references: What it must read first.
+        oracle: What is to be said of a log, in any form that compares.
+        said: What was said, in the same form.
+        grace_ms: How late a record may come.
+        row_bytes_max: Of a key in memory, all its tables together.
+        stored_bytes_max: Of a key in a snapshot, on average.
+    """
 
     name: str
     make: Callable[[], StreamApp]
+    make_blank: Callable[[], StreamApp]
     log: Callable[[], list[Rec]]
     references: Callable[[], list[Recorded]]
+    oracle: Callable[[list[Rec]], object]
+    said: Callable[[list[Encoded]], object]
     grace_ms: int
-    key_bytes_max: int
+    row_bytes_max: int
+    stored_bytes_max: int
 
 
 def hvac_log() -> list[Rec]:
@@ -55,7 +76,20 @@ def hvac_references() -> list[Recorded]:
     return [Recorded(topics.LAYOUTS, 0, 0, T0_MS, b"plant/ahu-1", value)]
 
 
-CASES = [Case("hvac", fleet.app, hvac_log, hvac_references, grace_ms=5_000, key_bytes_max=9_216)]
+CASES = [
+    Case(
+        name="hvac",
+        make=fleet.app,
+        make_blank=partial(fleet.app, known=False),
+        log=hvac_log,
+        references=hvac_references,
+        oracle=hvac.oracle,
+        said=hvac.said_by_app,
+        grace_ms=5_000,
+        row_bytes_max=15_872,  # half of it only for units that sent historical frames
+        stored_bytes_max=4_096,
+    )
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
@@ -77,6 +111,13 @@ def test_equal_input_gives_equal_output(case: Case) -> None:
     assert said == said_too
     assert difference(one.state, other.state) == ""
     assert said
+
+
+def test_what_is_said_is_what_a_naive_oracle_says(case: Case) -> None:
+    log = case.log()
+    expected = case.oracle(log)
+    assert case.said(run(case.make(), log)[1]) == expected
+    assert case.said(run(case.make(), log, list(range(1, len(log), 3)))[1]) == expected
 
 
 def test_update_leaves_its_messages_unchanged(case: Case) -> None:
@@ -146,9 +187,30 @@ def test_poison_costs_only_itself(case: Case) -> None:
 
 def test_state_stays_under_its_stated_size(case: Case) -> None:
     partition, _ = run(case.make(), case.log())
+    assert sum(table.row_bytes for table in partition.state.all()) <= case.row_bytes_max
     entries, _ = Snapshots().take(partition.state)
     keys = max(len(table) for table in partition.state.all())
-    assert sum(len(entry.value or b"") for entry in entries) / keys <= case.key_bytes_max
+    assert sum(len(entry.value or b"") for entry in entries) / keys <= case.stored_bytes_max
+    # Nothing grows with the log: twice as long, the same state in size.
+    again = [record._replace(offset=record.offset + len(case.log())) for record in case.log()]
+    partition.process(partition.app.inputs[0].topic, again)
+    assert max(len(table) for table in partition.state.all()) == keys
+
+
+def test_keys_that_fall_silent_are_forgotten_and_come_back_anew(case: Case) -> None:
+    app, log = case.make(), case.log()
+    topic = app.inputs[0].topic
+    assert app.evict_hours > 0
+    later_ms = (app.evict_hours + 2) * HOUR_MS
+    partition, _ = run(app, log[:-1])
+    keys = {key for table in partition.state.all() for key in table.keys}
+    again = [record._replace(offset=record.offset + len(log), timestamp=record.timestamp + later_ms) for record in log]
+    said = partition.process(topic, again[:1]).outputs
+    assert {key for table in partition.state.all() for key in table.keys if key} < keys
+    said += partition.process(topic, again[1:]).outputs
+    anew, said_anew = run(case.make(), [record._replace(offset=place) for place, record in enumerate(again)])
+    assert case.said(said) == case.said(said_anew)
+    assert difference(partition.state, anew.state) == ""
 
 
 def test_a_replay_from_a_file_says_the_same(case: Case, tmp_path: Path) -> None:
@@ -160,7 +222,7 @@ def test_a_replay_from_a_file_says_the_same(case: Case, tmp_path: Path) -> None:
     assert write_recording(buffer, [*case.references(), *records]) == len(log) + len(case.references())
     path = tmp_path / "log.bin"
     path.write_bytes(buffer.getvalue())
-    replay = Replay(fleet.app(known=False), batch_records=7)
+    replay = Replay(case.make_blank(), batch_records=7)
     assert by_key(output for _, output in replay.run(read_recording(path))) == by_key(said)
 
 

@@ -146,10 +146,11 @@ async def test_killed_ten_times_it_loses_nothing_and_says_nothing_else(site: Sit
 async def _kill_again_and_again(site: Site, plant: Plant, kills: int) -> None:
     chance = random.Random(7)
     for _ in range(kills):
+        before = await site.committed()
         process = site.start_worker()
         frames = plant.run(60, faulty="ahu-7")
         producing = asyncio.create_task(site.produce(topics.FRAMES, frames, pause_seconds=0.5))
-        await _until_it_works(site)
+        await _until_it_works(site, before)
         await asyncio.sleep(chance.uniform(0, 1.5))
         process.kill()
         await asyncio.to_thread(process.wait, 20)
@@ -161,9 +162,8 @@ async def _kill_again_and_again(site: Site, plant: Plant, kills: int) -> None:
     await judge(site)
 
 
-async def _until_it_works(site: Site) -> None:
-    """Wait until the worker that was started last commits something new."""
-    before = await site.committed()
+async def _until_it_works(site: Site, before: dict[int, int | None]) -> None:
+    """Wait until the worker that was started last commits something new; `before`: what was committed before that."""
     deadline = time.monotonic() + 40
     while await site.committed() == before:
         assert time.monotonic() < deadline, site.log()[-3000:]
@@ -173,9 +173,10 @@ async def _until_it_works(site: Site) -> None:
 @pytest.mark.kafka
 async def test_partitions_move_between_workers_with_their_state(kafka_site: Site, plant: Plant) -> None:
     site = kafka_site
+    before = await site.committed()
     producing = asyncio.create_task(site.produce(topics.FRAMES, plant.run(60, faulty="ahu-9"), pause_seconds=1.0))
     async with site.worker():
-        await _until_it_works(site)
+        await _until_it_works(site, before)
         recoveries = site.log().count("rows of state recovered")
         async with site.worker():
             # Both take up their shares: one by joining, the other by giving up half of what it had.
