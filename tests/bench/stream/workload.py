@@ -22,11 +22,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from models.contracts.codec import parse
-from models.contracts.frame import FrameError
+from models.contracts.codec import read_planes
 from stream.app import Batch, Decoded, Input, Output, Rejected, StreamApp
 from stream.table import Columns, Rows, State, TableSpec
-from tests.bench.stream.model import CHANNELS, SAMPLES, Parameters
+from tests.bench.stream.model import CHANNELS, LAYOUT, SAMPLES, Parameters
 
 UNITS = "units"
 RULES = 6
@@ -151,28 +150,18 @@ def sums_of(raw: npt.NDArray[np.int16], constants: Constants) -> Sums:
 
 def decode(payloads: Sequence[bytes], constants: Constants) -> Decoded:
     """Frames of the workload's one layout."""
-    planes, headers, rejected = [], [], []
-    for position, payload in enumerate(payloads):
-        try:
-            message = parse(payload)
-        except FrameError as error:
-            rejected.append(Rejected(position, error.reason, str(error)))
-            continue
-        if len(message.samples) != 2 * CHANNELS * SAMPLES:
-            rejected.append(Rejected(position, "shape", f"plane has {len(message.samples)} bytes"))
-            continue
-        planes.append(message.samples)
-        headers.append((f"{message.site}/{message.unit}", message.epoch, message.seq, message.measured_at_ms))
-    raw = np.frombuffer(b"".join(planes), dtype="<i2").reshape(len(planes), CHANNELS, SAMPLES)
-    units, epoch, seq, measured_at_ms = zip(*headers, strict=True) if headers else ((), (), (), ())
-    frames = Frames(
-        list(units),
-        np.array(epoch, dtype=np.uint64),
-        np.array(seq, dtype=np.uint64),
-        np.array(measured_at_ms, dtype=np.int64),
-        sums_of(raw, constants),
-    )
-    return Decoded(frames, rejected)
+    planes, refused = read_planes(payloads, {LAYOUT.id: LAYOUT})
+    rejected = [Rejected(one.position, one.error.reason, str(one.error)) for one in refused]
+    good = [one for one in planes if one.n == SAMPLES]
+    for one in planes:
+        if one.n != SAMPLES:
+            rejected += [Rejected(place, "shape", f"frame has {one.n} samples") for place in one.index.tolist()]
+    if not good:
+        none = np.zeros(0, dtype=np.uint64)
+        empty = np.zeros((0, CHANNELS, SAMPLES), dtype=np.int16)
+        return Decoded(Frames([], none, none, none.astype(np.int64), sums_of(empty, constants)), rejected)
+    (one,) = good
+    return Decoded(Frames(one.units, one.epoch, one.seq, one.measured_at_ms, sums_of(one.raw, constants)), rejected)
 
 
 def update(state: State, batch: Batch) -> Iterator[Wave]:
@@ -301,7 +290,7 @@ def stream_app(parameters: Parameters, source: str, alerts: str, state_topic: st
     tables: dict[str, Any] = {UNITS: TableSpec(columns)}
     return StreamApp(
         name="bench",
-        inputs=(Input(source, partial(decode, constants=constants)),),
+        inputs=(Input(source, partial(decode, constants=constants), checksummed=True),),
         tables=tables,
         update=update,
         score=partial(score, constants=constants),
