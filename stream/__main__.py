@@ -23,7 +23,7 @@ from models.contracts.settings import SettingsError, load
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     words = sys.argv[1:] if words is None else words
-    if words[:1] == ["dead"]:
+    if list(words[:1]) == ["dead"]:
         from stream.dead_command import main as dead
 
         return dead(words[1:])

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
 
 from models.contracts import topics
 from models.contracts.messages import DeadLetter, MessageError, decode_json
@@ -86,13 +87,15 @@ async def read_letters(settings: KafkaSettings, topic: str) -> list[Letter]:
 
 async def _held(settings: KafkaSettings, topic: str) -> list[ConsumerRecord]:
     """Every record of a topic; nothing if there is no such topic."""
-    consumer = AIOKafkaConsumer(**connection(settings))
+    admin = AIOKafkaAdminClient(**connection(settings))
     try:
-        await consumer.start()
-        partitions = sorted(consumer.partitions_for_topic(topic) or ()) if topic in await consumer.topics() else []
+        await admin.start()
+        if topic not in await admin.list_topics():
+            return []
+        partitions = [one["partition"] for one in (await admin.describe_topics([topic]))[0]["partitions"]]
     finally:
-        await consumer.stop()
-    held = await read_whole(connection(settings), topic, partitions) if partitions else {}
+        await admin.close()
+    held = await read_whole(connection(settings), topic, partitions)
     return [record for records in held.values() for record in records]
 
 
