@@ -151,7 +151,7 @@ def _said(core: Partition, records: Iterator[Recorded]) -> Iterator[tuple[str, i
 
 
 def _final(core: Partition) -> Iterator[Any]:
-    yield from Snapshots("batch").take(core.state)[0]
+    yield from Snapshots("batch", core.app.state_version).take(core.state)[0]
 
 
 def _nothing_new() -> None:

@@ -113,7 +113,7 @@ class PartitionProcessor(StatefulProcessor):
         held = local.held.pop(number, None)
         if held is not None and held.version == version:
             return held
-        snapshots = Snapshots()
+        snapshots = Snapshots(version=local.app.state_version)
         if version is None:
             return _Held("", Partition(local.app, number), snapshots)
         entries = ((bytes(key[0]), bytes(value[0])) for key, value in self._entries.iterator())

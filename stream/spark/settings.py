@@ -23,6 +23,6 @@ class EngineSettings(Settings, frozen=True):
 
 
 class SparkSettings(StreamSettings, frozen=True):
-    """Everything of the engine. Of a worker's tables, [read], [state] and [metrics] mean nothing here."""
+    """Everything of the engine. Of a worker's, [read], [metrics] and state.snapshot_seconds mean nothing here."""
 
     spark: EngineSettings = EngineSettings()
