@@ -1,14 +1,10 @@
 """Frames that are built alike, read together: same fields, same lengths, so the same bytes mean the same in all of them.
 
 A gateway sends thousands of frames that differ in nothing but their numbers. One of them, the pattern, is walked field by
-field; the others are compared with it in one stroke, and where they have the same skeleton, their numbers are columns:
+field (pattern.py); the others are compared with it in one stroke. Where they have its skeleton, their numbers are columns.
 
-    pattern    08 01  12 05 north  1a 02 g1  22 05 ahu-1  29 ........  30 d2 85 d8 3a  38 07  62 c0 16 ....  7d ....
-    skeleton   ## 01  ## ## .....  ## ## ..  ## ## .....  ## ........  ## 8. 8. 8. 0.  ## 0.  ## ## ## ....  ## ....
-               ## equal    8. goes on (top bit of a varint)    . free
-
-What is not alike, not simple (quality runs, wide channels, jitter, reasons) or not in order is left to protobuf, which is
-the oracle: whatever is read here, it reads alike, and what is wrong, it says.
+What is not alike, not simple (quality runs, wide channels, reasons) or not in order is left to protobuf, which is the
+oracle: whatever is read here, it reads alike, and what is wrong, it says.
 """
 
 from __future__ import annotations
@@ -20,75 +16,59 @@ import numpy as np
 import numpy.typing as npt
 from crc32c import crc32c
 
-from models.contracts.frame import FRAME_BYTES_MAX, SCHEMA
+from models.contracts.frame import FRAME_BYTES_MAX
+from models.contracts.pattern import (
+    CHECKSUM_BYTES,
+    GATEWAY,
+    JITTER,
+    LAYOUT,
+    MODEL_VERSION,
+    SAMPLES,
+    SITE,
+    UNIT,
+    NotSimpleError,
+    Pattern,
+    pattern_of,
+)
 
 _BYTES = npt.NDArray[np.uint8]
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-SITE, GATEWAY, UNIT, LAYOUT, EPOCH, SEQ, PRIOR_SEQ, MEASURED, INTERVAL, COUNT, SAMPLES = range(2, 13)
-_LAST, _SCORE, _MODEL_VERSION, _CLOCK, _BOOTTIME, HISTORICAL = 17, 18, 20, 21, 22, 23
-# Fields of a simple frame, and their wire types.
-_SIMPLE = {
-    1: _VARINT,
-    SITE: _LENGTH,
-    GATEWAY: _LENGTH,
-    UNIT: _LENGTH,
-    LAYOUT: _FIXED64,
-    EPOCH: _VARINT,
-    SEQ: _VARINT,
-    PRIOR_SEQ: _VARINT,
-    MEASURED: _VARINT,
-    INTERVAL: _VARINT,
-    COUNT: _VARINT,
-    SAMPLES: _LENGTH,
-    _LAST: _LENGTH,
-    _SCORE: _FIXED32,
-    _MODEL_VERSION: _LENGTH,
-    _CLOCK: _VARINT,
-    _BOOTTIME: _VARINT,
-    HISTORICAL: _VARINT,
-}
-_CHECKSUM_TAG = 0x7D
-_CHECKSUM_BYTES = 5
 _FRAMES_MIN = 40  # fewer are quicker one by one
 _PATTERNS_MAX = 8  # of one length, tried before the rest is left to protobuf
+_FRAMES_A_BLOCK = 256
 _NAMES_MAX = 200_000
 # By where the three names lie, then by their bytes: (site/unit, site/gateway).
 _names: dict[tuple[int, ...], dict[bytes, tuple[str, str]]] = {}
 
 
-class _NotSimpleError(Exception):
-    """A pattern that is left to protobuf."""
-
-
-@dataclass(slots=True)
-class Pattern:
-    """The skeleton of one frame: where its fields lie (start, end), and which bits of its bytes others must share."""
-
-    fields: dict[int, tuple[int, int]]
-    skeleton: _BYTES
-    mask: _BYTES
-
-
 @dataclass(slots=True)
 class Alike:
-    """Frames of one pattern. `data` (frames, bytes) are they themselves, `index` (frames,) their places in the input."""
+    """Frames of one pattern: `planes` (frames, bytes) are their samples, `others` (frames, bytes) all other bytes, without
+    gap; `index` (frames,) are their places in the input.
+    """
 
     pattern: Pattern
-    data: _BYTES
+    planes: _BYTES
+    others: _BYTES
     index: npt.NDArray[np.intp]
-    units: list[str] = field(default_factory=list)  # site/unit
-    gateways: list[str] = field(default_factory=list)  # site/gateway
+    units: list[str]  # site/unit
+    gateways: list[str]  # site/gateway
+
+    def _columns(self, number: int) -> tuple[int, int] | None:
+        """Where a field lies in `others`."""
+        place = self.pattern.fields.get(number)
+        first, end = self.pattern.fields[SAMPLES]
+        if place is None or place[0] < first:
+            return place
+        return place[0] - (end - first), place[1] - (end - first)
 
     def numbers(self, number: int) -> npt.NDArray[np.uint64]:
         """A varint field of all frames, 0 where they have none."""
-        place = self.pattern.fields.get(number)
-        if place is None:
-            return np.zeros(len(self.data), dtype=np.uint64)
-        first, end = place
-        value = np.zeros(len(self.data), dtype=np.uint64)
-        for column in range(end - 1, first - 1, -1):
-            value <<= np.uint64(7)
-            value |= self.data[:, column] & np.uint8(0x7F)
+        value = np.zeros(len(self.index), dtype=np.uint64)
+        columns = self._columns(number)
+        if columns is not None:
+            for column in range(columns[1] - 1, columns[0] - 1, -1):
+                value <<= np.uint64(7)
+                value |= self.others[:, column] & np.uint8(0x7F)
         return value
 
     def signed(self, number: int) -> npt.NDArray[np.int64]:
@@ -99,19 +79,48 @@ class Alike:
 
     def layout_ids(self) -> npt.NDArray[np.uint64]:
         """Of all frames."""
-        first, end = self.pattern.fields[LAYOUT]
-        return np.ascontiguousarray(self.data[:, first:end]).view("<u8")[:, 0]
+        first, end = self._columns(LAYOUT) or (0, 0)
+        return np.ascontiguousarray(self.others[:, first:end]).view("<u8")[:, 0]
 
-    @property
-    def plane_bytes(self) -> int:
-        """Of each frame."""
-        first, end = self.pattern.fields[SAMPLES]
-        return end - first
 
-    def planes(self) -> npt.NDArray[np.int16]:
-        """Samples of all frames, shape (frames, channels x n)."""
+@dataclass(slots=True)
+class _Gathered:
+    """Frames of one pattern as they come, block by block."""
+
+    pattern: Pattern
+    planes: _BYTES  # room for as many as may come
+    count: int = 0
+    others: list[_BYTES] = field(default_factory=list)
+    index: list[npt.NDArray[np.intp]] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    gateways: list[str] = field(default_factory=list)
+
+    def take(self, data: _BYTES, index: npt.NDArray[np.intp], rest: list[int]) -> None:
+        """Keep the frames that are sound; the places of the others go to `rest`."""
+        units, gateways, sound = _names_of(self.pattern, data)
+        sound &= _checksums(data) & _jitter(self.pattern, data)
+        if not sound.all():
+            rest += index[~sound].tolist()
+            data, index, kept = data[sound], index[sound], np.flatnonzero(sound).tolist()
+            units, gateways = [units[at] for at in kept], [gateways[at] for at in kept]
         first, end = self.pattern.fields[SAMPLES]
-        return np.ascontiguousarray(self.data[:, first:end]).view("<i2")
+        self.planes[self.count : self.count + len(data)] = data[:, first:end]
+        self.count += len(data)
+        self.others.append(np.concatenate([data[:, :first], data[:, end:]], axis=1))
+        self.index.append(index)
+        self.units += units
+        self.gateways += gateways
+
+    def whole(self) -> Alike:
+        """All of them."""
+        return Alike(
+            self.pattern,
+            self.planes[: self.count],
+            np.concatenate(self.others),
+            np.concatenate(self.index),
+            self.units,
+            self.gateways,
+        )
 
 
 def read_alike(payloads: Sequence[bytes]) -> tuple[list[Alike], list[int]]:
@@ -122,38 +131,56 @@ def read_alike(payloads: Sequence[bytes]) -> tuple[list[Alike], list[int]]:
     groups: list[Alike] = []
     rest: list[int] = []
     for length, places in by_length.items():
-        if len(places) < _FRAMES_MIN or not _CHECKSUM_BYTES < length <= FRAME_BYTES_MAX:
+        if len(places) < _FRAMES_MIN or not CHECKSUM_BYTES < length <= FRAME_BYTES_MAX:
             rest += places
             continue
-        whole = len(places) == len(payloads)
-        joined = b"".join(payloads if whole else [payloads[place] for place in places])
-        data = np.frombuffer(joined, dtype=np.uint8).reshape(len(places), length)
-        _split(data, np.array(places, dtype=np.intp), groups, rest)
+        gathered: list[_Gathered] = []
+        # In blocks of one size, so that what is looked at several times is still in the cache.
+        step = -(-len(places) // -(-len(places) // _FRAMES_A_BLOCK))
+        for begin in range(0, len(places), step):
+            block = places[begin : begin + step]
+            joined = b"".join([payloads[place] for place in block])
+            data = np.frombuffer(joined, dtype=np.uint8).reshape(len(block), length)
+            _split(data, np.array(block, dtype=np.intp), gathered, len(places) - begin, rest)
+        groups += [one.whole() for one in gathered if one.count]
     rest.sort()
     return groups, rest
 
 
-def _split(data: _BYTES, index: npt.NDArray[np.intp], groups: list[Alike], rest: list[int]) -> None:
-    """Frames of one length by pattern; what is left goes to `rest`."""
-    for _ in range(_PATTERNS_MAX):
+def _split(data: _BYTES, index: npt.NDArray[np.intp], gathered: list[_Gathered], to_come: int, rest: list[int]) -> None:
+    """Frames of one length by pattern, known ones first; what is left goes to `rest`. `to_come`: these and later ones."""
+    for one in gathered:
+        data, index = _take_if(one, data, index, rest)
+    for _ in range(_PATTERNS_MAX - len(gathered)):
         if len(data) < _FRAMES_MIN:
             break
         try:
-            pattern = _pattern(data[0].tobytes())
-        except _NotSimpleError:
+            pattern = pattern_of(data[0].tobytes())
+        except NotSimpleError:
             rest.append(int(index[0]))
             data, index = data[1:], index[1:]
             continue
-        alike = _has(pattern, data)
-        if alike.all():
-            _take(Alike(pattern, data, index), groups, rest)
-            return
-        if alike.sum() >= _FRAMES_MIN:
-            _take(Alike(pattern, data[alike], index[alike]), groups, rest)
-        else:
-            rest += index[alike].tolist()
-        data, index = data[~alike], index[~alike]
+        first, end = pattern.fields[SAMPLES]
+        one = _Gathered(pattern, np.empty((to_come, end - first), dtype=np.uint8))
+        gathered.append(one)
+        data, index = _take_if(one, data, index, rest)
     rest += index.tolist()
+
+
+def _take_if(
+    one: _Gathered, data: _BYTES, index: npt.NDArray[np.intp], rest: list[int]
+) -> tuple[_BYTES, npt.NDArray[np.intp]]:
+    """Take the frames that share a pattern; the others."""
+    if not len(data):
+        return data, index
+    alike = _has(one.pattern, data)
+    if alike.all():
+        one.take(data, index, rest)
+        return data[:0], index[:0]
+    if alike.any():
+        one.take(data[alike], index[alike], rest)
+        return data[~alike], index[~alike]
+    return data, index
 
 
 def _has(pattern: Pattern, data: _BYTES) -> npt.NDArray[np.bool_]:
@@ -165,127 +192,51 @@ def _has(pattern: Pattern, data: _BYTES) -> npt.NDArray[np.bool_]:
     return same
 
 
-def _take(group: Alike, groups: list[Alike], rest: list[int]) -> None:
-    """Keep the frames that are sound."""
-    sound = _checksums(group.data) & _name(group)
-    if not sound.all():
-        rest += group.index[~sound].tolist()
-        group.data, group.index = group.data[sound], group.index[sound]
-        kept = np.flatnonzero(sound).tolist()
-        group.units, group.gateways = [group.units[at] for at in kept], [group.gateways[at] for at in kept]
-    if len(group.data):
-        groups.append(group)
-
-
 def _checksums(data: _BYTES) -> npt.NDArray[np.bool_]:
     """Whose checksum is right, shape (frames,)."""
-    view, (count, length) = memoryview(data.tobytes()), data.shape
-    body = length - _CHECKSUM_BYTES
+    view, (count, length) = np.ascontiguousarray(data).reshape(-1).data, data.shape
+    body = length - CHECKSUM_BYTES
     found = np.array([crc32c(view[first : first + body]) for first in range(0, count * length, length)])
     stored = np.ascontiguousarray(data[:, -4:]).view("<u4")[:, 0]
     right: npt.NDArray[np.bool_] = found == stored
     return right
 
 
-def _name(group: Alike) -> npt.NDArray[np.bool_]:
-    """Give the frames their names; whose are UTF-8, shape (frames,)."""
-    fields = group.pattern.fields
+def _jitter(pattern: Pattern, data: _BYTES) -> npt.NDArray[np.bool_]:
+    """Whose jitter is made of numbers of at most nine bytes, shape (frames,)."""
+    first, end = pattern.fields.get(JITTER, (0, 0))
+    goes_on = data[:, first:end] >= 0x80
+    if not goes_on.any():
+        return np.ones(len(data), dtype=bool)
+    for _ in range(min(8, end - first - 1)):
+        goes_on = goes_on[:, 1:] & goes_on[:, :-1]
+    return np.logical_not(goes_on.any(axis=1)) if end - first > 8 else np.ones(len(data), dtype=bool)
+
+
+def _names_of(pattern: Pattern, data: _BYTES) -> tuple[list[str], list[str], npt.NDArray[np.bool_]]:
+    """Units (site/unit) and gateways (site/gateway) of frames, and whose names are UTF-8, shape (frames,)."""
+    fields = pattern.fields
     (site, site_end), (gateway, gateway_end), (unit, unit_end) = fields[SITE], fields[GATEWAY], fields[UNIT]
-    version, version_end = fields.get(_MODEL_VERSION, (0, 0))
-    names = np.ascontiguousarray(group.data[:, site:unit_end]).tobytes()
-    width = unit_end - site
-    known_names = _names.setdefault((site_end - site, gateway - site, gateway_end - site, unit - site, width), {})
-    if len(known_names) > _NAMES_MAX:
-        known_names.clear()
-    sound = np.ones(len(group.data), dtype=bool)
-    for place, first in enumerate(range(0, len(names), width)):
+    names, width = np.ascontiguousarray(data[:, site:unit_end]).tobytes(), unit_end - site
+    known = _names.setdefault((site_end - site, gateway - site, gateway_end - site, unit - site, width), {})
+    if len(known) > _NAMES_MAX or len(_names) > _NAMES_MAX // 1_000:
+        _names.clear()
+    found = []
+    for first in range(0, len(names), width):
         raw = names[first : first + width]
-        known = known_names.get(raw)
-        if known is None:
+        pair = known.get(raw)
+        if pair is None:
+            parts = (raw[: site_end - site], raw[unit - site :], raw[gateway - site : gateway_end - site])
             try:
-                at = raw[: site_end - site].decode()
-                known = (
-                    f"{at}/{raw[unit - site : unit_end - site].decode()}",
-                    f"{at}/{raw[gateway - site : gateway_end - site].decode()}",
-                )
+                at, own, through = (part.decode() for part in parts)
             except UnicodeDecodeError:
-                sound[place] = False
-                known = ("", "")
+                pair = ("", "")
             else:
-                known_names[raw] = known
-        group.units.append(known[0])
-        group.gateways.append(known[1])
+                pair = known[raw] = f"{at}/{own}", f"{at}/{through}"
+        found.append(pair)
+    units, gateways = [pair[0] for pair in found], [pair[1] for pair in found]
+    sound = np.array([unit != "" for unit in units], dtype=bool)
+    version, version_end = fields.get(MODEL_VERSION, (0, 0))
     if version_end:
-        sound &= (group.data[:, version:version_end] < 0x80).all(axis=1)
-    return sound
-
-
-def _pattern(payload: bytes) -> Pattern:
-    """Walk one frame.
-
-    Raises:
-        _NotSimpleError: it is not simple, or not sound.
-    """
-    end = len(payload) - _CHECKSUM_BYTES
-    mask = np.zeros(len(payload), dtype=np.uint8)
-    fields: dict[int, tuple[int, int]] = {}
-    at = 0
-    while at < end:
-        tag, first = _varint(payload, at, end)
-        number, wire = tag >> 3, tag & 7
-        if _SIMPLE.get(number) != wire:
-            raise _NotSimpleError
-        mask[at:first] = 0xFF
-        if wire == _LENGTH:
-            length, start = _varint(payload, first, end)
-            mask[first:start] = 0xFF
-            first, at = start, start + length
-        elif wire == _VARINT:
-            at = _varint(payload, first, end)[1]
-            mask[first:at] = 0x80
-        else:
-            at = first + (8 if wire == _FIXED64 else 4)
-        if at > end or (number in fields and number != HISTORICAL):
-            raise _NotSimpleError
-        fields[number] = first, at
-    _check(payload, fields, mask)
-    mask[end] = 0xFF
-    skeleton = np.frombuffer(payload, dtype=np.uint8)
-    return Pattern(fields, skeleton, mask)
-
-
-def _check(payload: bytes, fields: dict[int, tuple[int, int]], mask: _BYTES) -> None:
-    """What protobuf and the codec would refuse is left to them; fields that decide on a frame's shape must be equal."""
-    if payload[-_CHECKSUM_BYTES] != _CHECKSUM_TAG or not {1, SITE, GATEWAY, UNIT, LAYOUT, SAMPLES} <= fields.keys():
-        raise _NotSimpleError
-    if not fields[SITE] < fields[GATEWAY] < fields[UNIT]:
-        raise _NotSimpleError
-    first, end = fields.get(_LAST, (0, 0))
-    if (end - first) % 4:
-        raise _NotSimpleError
-    for number in (1, INTERVAL, COUNT):
-        if number not in fields:
-            raise _NotSimpleError
-    numbers = {number: _varint(payload, *fields[number])[0] for number in (1, INTERVAL, COUNT)}
-    plane_bytes = fields[SAMPLES][1] - fields[SAMPLES][0]
-    if numbers[1] != SCHEMA or not 0 < numbers[COUNT] < 2**32 or not 0 < numbers[INTERVAL] < 2**32:
-        raise _NotSimpleError
-    if not plane_bytes or plane_bytes % (2 * numbers[COUNT]):
-        raise _NotSimpleError
-    for number in (1, INTERVAL, COUNT, _CLOCK):
-        if number in fields:
-            first, end = fields[number]
-            mask[first:end] = 0xFF
-
-
-def _varint(payload: bytes, at: int, end: int) -> tuple[int, int]:
-    """A varint and where it ends; those of ten bytes, which may hold more than 64 bits, are left to protobuf."""
-    value = 0
-    for count in range(9):
-        if at + count >= end:
-            break
-        byte = payload[at + count]
-        value |= (byte & 0x7F) << 7 * count
-        if byte < 0x80:
-            return value, at + count + 1
-    raise _NotSimpleError
+        sound &= (data[:, version:version_end] < 0x80).all(axis=1)
+    return units, gateways, sound

@@ -15,7 +15,7 @@ import numpy as np
 from crc32c import crc32c
 from google.protobuf.message import DecodeError
 
-from models.contracts import alike, frame_pb2
+from models.contracts import frame_pb2, pattern
 from models.contracts.alike import Alike, read_alike
 from models.contracts.frame import FRAME_BYTES_MAX, SCHEMA, FrameError, Planes, Quality, Rejected
 from models.contracts.layout import Layout
@@ -99,21 +99,21 @@ def _take_alike(
     parts: dict[tuple[int, int, int], list[Planes]],
 ) -> list[int]:
     """Frames that were read together, by layout; the places of those whose layout is not known or does not fit."""
-    ids, planes = group.layout_ids(), group.planes()
-    n = int(group.numbers(alike.COUNT)[0])
+    ids, planes, plane_bytes = group.layout_ids(), group.planes.view("<i2"), group.planes.shape[1]
+    n = int(group.numbers(pattern.COUNT)[0])
     columns = {
-        "epoch": group.numbers(alike.EPOCH),
-        "seq": group.numbers(alike.SEQ),
-        "prior_seq": group.numbers(alike.PRIOR_SEQ),
-        "measured_at_ms": group.signed(alike.MEASURED),
-        "interval_ms": group.numbers(alike.INTERVAL).astype(np.int64),
-        "historical": group.numbers(alike.HISTORICAL) != 0,
+        "epoch": group.numbers(pattern.EPOCH),
+        "seq": group.numbers(pattern.SEQ),
+        "prior_seq": group.numbers(pattern.PRIOR_SEQ),
+        "measured_at_ms": group.signed(pattern.MEASURED),
+        "interval_ms": group.numbers(pattern.INTERVAL).astype(np.int64),
+        "historical": group.numbers(pattern.HISTORICAL) != 0,
     }
     left: list[int] = []
     for layout_id in set(ids.tolist()):
         at = np.flatnonzero(ids == layout_id)
         layout = layouts.get(layout_id)
-        if layout is None or 2 * n * len(layout.channels) != group.plane_bytes:
+        if layout is None or 2 * n * len(layout.channels) != plane_bytes:
             left += group.index[at].tolist()
             continue
         whole = len(at) == len(ids)
@@ -128,7 +128,7 @@ def _take_alike(
             headers=_Headers([payloads[place] for place in index.tolist()]),
             **{name: column if whole else column[at] for name, column in columns.items()},
         )
-        parts.setdefault((layout_id, n, group.plane_bytes), []).append(read)
+        parts.setdefault((layout_id, n, plane_bytes), []).append(read)
     return left
 
 

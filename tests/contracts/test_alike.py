@@ -45,7 +45,7 @@ def frame(chance: random.Random, layout: Layout = LAYOUT) -> bytes:
         interval_ms=chance.choice([1_000, 60_000]),
         values=values,
         quality=quality,
-        jitter_ms=[1, -2, 3, 0, 0] if kind == 3 else (),
+        jitter_ms=[chance.choice([0, -2, 70, -(2**31)]) for _ in range(N)] if kind in (3, 8) else (),
         score=0.5 if kind in (4, 5) else None,
         reasons=[PointShare("supply_air_temperature", 0.5)] if kind == 5 else (),
         model_version=chance.choice(["", "hvac-1", "hvac-ö"]),
