@@ -1,4 +1,4 @@
-"""The worker: the only file that configures Faust. It carries batches from Kafka through an app's core and back.
+"""The worker: it carries batches from Kafka through an app's core and back.
 
     Faust agent ─▶ take ─▶ Partition.process ─▶ Delivery ─▶ acknowledged ─▶ committed
                                                 snapshots every few seconds, at revoke and at stop
@@ -11,14 +11,12 @@ deterministic ids, so one that is sent twice is the same one.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-import faust
 import numpy as np
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
@@ -28,6 +26,8 @@ from models.contracts.clock import wall_ms
 from stream.app import Decoded, StreamApp
 from stream.connection import connection
 from stream.delivery import Delivery, store
+from stream.faustapp import new_faust
+from stream.memory import keep_buffers, spare_the_collector
 from stream.metrics import Metrics, Standing
 from stream.partition import Partition
 from stream.producer import Producer
@@ -35,14 +35,13 @@ from stream.references import References
 from stream.settings import StreamSettings
 from stream.snapshot import Entry, SnapshotError, Snapshots
 from stream.table import State
-from stream.transport import Consumer, Records, Transport
+from stream.transport import Consumer, Records
 from stream.whole import read_each
 
 _log = logging.getLogger(__name__)
 # Former owners' snapshots are removed this long after a takeover: by then a worker that does not know yet that it lost
 # the partition has been told.
 _FOREIGN_SECONDS = 120.0
-_EVENTS_QUEUED_MAX = 16
 
 
 @dataclass(slots=True)
@@ -68,62 +67,18 @@ class Worker:
     """
 
     def __init__(self, app: StreamApp, settings: StreamSettings, *, idempotent: bool = True) -> None:
+        keep_buffers()
         self.app = app
         self.settings = settings
         self.metrics = Metrics()
         self.references = References(app.references, connection(settings.kafka))
-        self.faust = self._new_faust(idempotent)
+        self.faust = new_faust(app, settings, self, idempotent=idempotent)
+        self.faust.on_before_shutdown.connect(self._before_shutdown)
         self._owned: dict[int, _Owned] = {}
         self._changing = asyncio.Lock()
         self.refused = ""  # why the stored state cannot be used, a sentence
         self.on_refused = asyncio.Event()
         self.metrics.on_scrape(self._standings)
-
-    def _new_faust(self, idempotent: bool) -> faust.App:
-        app, settings = self.app, self.settings
-        made = faust.App(
-            settings.group,
-            broker=[f"kafka://{address}" for address in settings.kafka.bootstrap],
-            store="memory://",
-            web_enabled=False,
-            web_bind="127.0.0.1",
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            autodiscover=False,
-            broker_commit_interval=settings.read.commit_seconds,
-            broker_session_timeout=settings.read.session_seconds,
-            broker_heartbeat_interval=settings.read.session_seconds / 5,
-            broker_max_poll_interval=300.0,
-            # Faust gives up waiting for a recovery after this time and goes on as if it were done: never do that.
-            broker_request_timeout=86_400.0,
-            stream_buffer_maxsize=_EVENTS_QUEUED_MAX,
-            producer_linger=settings.read.linger_ms / 1000,
-            producer_max_batch_size=262_144,
-        )
-        transport = Transport(
-            made.conf.broker_consumer,
-            made,
-            batched=frozenset(one.topic for one in app.inputs),
-            checksummed=frozenset(one.topic for one in app.inputs if one.checksummed),
-            connection=connection(settings.kafka),
-            read=settings.read,
-            positions=self,
-            idempotent=idempotent,
-        )
-        made.transport = transport
-        made.producer_transport = transport
-        topic = made.topic(*(one.topic for one in app.inputs), schema=_Unread())
-
-        @made.agent(topic, name=f"{app.name}.batches")
-        async def batches(stream: Any) -> None:
-            async for event in stream.noack().events():
-                try:
-                    await self.take(event.value)
-                finally:
-                    event.ack()  # ends the event for Faust; what may be committed is for `Consumer.acknowledge`
-
-        made.on_before_shutdown.connect(self._before_shutdown)
-        return made
 
     @property
     def _consumer(self) -> Consumer:
@@ -252,7 +207,7 @@ class Worker:
             owned.timer = asyncio.create_task(self._look_after(partition, owned), name=f"look after {partition}")
             self._owned[partition] = owned
         rows = sum(len(table) for partition in partitions for table in self._owned[partition].core.state.all())
-        _spare_the_collector()
+        spare_the_collector()
         seconds = time.monotonic() - started
         _log.info("partitions %s: %d rows of state recovered in %.2f s", partitions, rows, seconds)
 
@@ -293,31 +248,9 @@ class Worker:
                 yield Standing(topic, partition, lag, now - owned.stored_at)
 
 
-def _spare_the_collector() -> None:
-    """Batches leave no cycles behind, and Python's collector of cycles would cost a tenth of all time.
-
-    What is there now is left out of its rounds, and those become rare.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
-
-
 def _emptied(records: list[ConsumerRecord]) -> Iterator[tuple[bytes, bytes | None]]:
     """Key and value of each record; the list lets go of them on the way."""
     records.reverse()
     while records:
         record = records.pop()
         yield record.key or b"", record.value
-
-
-class _Unread(faust.Schema[Any, Any]):
-    """The values of our events are batches already: nothing is deserialised."""
-
-    def compile(self, app: Any, **_: Any) -> Any:
-        """What makes an event of a message."""
-
-        async def decode(message: Any, **_: Any) -> Any:
-            return app.create_event(None, message.value, (), message)
-
-        return decode

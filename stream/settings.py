@@ -15,7 +15,7 @@ class ReadSettings(Settings, frozen=True):
     """How records are fetched and results are sent."""
 
     fetch_wait_ms: Milliseconds = 2
-    fetch_bytes_max: Count = 1_048_576
+    fetch_bytes_max: Count = 2_097_152
     linger_ms: Milliseconds = 5
     commit_seconds: Positive = 1.0
     # A worker that dies is noticed after this long. Apache Kafka allows 6 s or more; the embedded broker less, where every

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.contracts import topics
+from stream.reader import Fetched
 from stream.runtime import Worker
 from stream.settings import StreamSettings
-from stream.transport import BatchScheduler, Consumer, Fetched, Records
+from stream.transport import BatchScheduler, Consumer, Records
 from tests.stream import fleet
 
 FRAMES_0 = TP(topics.FRAMES, 0)
