@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from models.contracts import topics
 from models.contracts.codec import decode_batch
-from models.contracts.frame import FrameBatch, FrameError, Rejected
+from models.contracts.frame import FrameBatch, FrameError
 from models.contracts.layout import Layout
 from models.contracts.messages import EdgeAlert
 from models.hvac import features
@@ -152,24 +152,41 @@ def _update_frames(state: State, frames: Frames, timestamps_ms: Ints, time_ms: i
     end_ms = int(now_ms[-1])
     for row in np.flatnonzero(live.columns["chain_due_at_ms"][: live.extent] <= end_ms).tolist():
         disordered.setdefault(row, [])
-    for row, members in disordered.items():
-        released = _advance_one(live, row, arrived, members, now_ms, end_ms, wait_ms, frames.payloads)
-        for link, is_live, place in released:
-            if place is None:
-                again = decode_batch([link.payload], frames.layouts)
-                _raise_if(again.rejected)
-                batches.append(again.batches[0])
-                found = (len(batches) - 1, 0)
-            else:
-                found = (int(arrived.batch[place]), int(arrived.at[place]))
-            if is_live:
-                live_order.add(row, *found)
-            else:
-                past_row = past.rows([live.keys[row]])
-                past.touch(past_row)
-                past_order.add(int(past_row[0]), *found)
+    turns = [
+        (row, link, is_live, place)
+        for row, members in disordered.items()
+        for link, is_live, place in _advance_one(live, row, arrived, members, now_ms, end_ms, wait_ms, frames.payloads)
+    ]
+    waited = iter(_decode_waited([link.payload for _, link, _, place in turns if place is None], frames, batches))
+    for row, _, is_live, place in turns:
+        found = next(waited) if place is None else (int(arrived.batch[place]), int(arrived.at[place]))
+        if is_live:
+            live_order.add(row, *found)
+        else:
+            past_row = past.rows([live.keys[row]])
+            past.touch(past_row)
+            past_order.add(int(past_row[0]), *found)
     yield from live_order.waves(live, batches, live=True)
     yield from past_order.waves(past, batches, live=False)
+
+
+def _decode_waited(payloads: Sequence[bytes], frames: Frames, batches: list[FrameBatch]) -> list[tuple[int, int]]:
+    """Decode frames that had waited, into further batches; batch and place of each.
+
+    All of them together: many units begin at once (a new log, gateways after an update), and a frame in a batch of its own
+    would be judged alone.
+    """
+    again = decode_batch(payloads, frames.layouts)
+    if again.rejected:
+        error = again.rejected[0].error
+        # It was readable when it came: its layout was withdrawn.
+        raise FrameError(error.reason, f"frame that had waited cannot be decoded: {error}")
+    found = [(0, 0)] * len(payloads)
+    for batch in again.batches:
+        for at, index in enumerate(batch.index.tolist()):
+            found[index] = (len(batches), at)
+        batches.append(batch)
+    return found
 
 
 @dataclass(slots=True)
@@ -308,9 +325,3 @@ def _advance_one(
     left = Extra(tuple(unit.waiting), tuple(unit.holes), tuple(unit.past))
     live.set_extra(row, None if left == Extra() else left)
     return [(link, is_live, places.get((link.chain, link.seq))) for link, is_live in released]
-
-
-def _raise_if(rejected: Sequence[Rejected]) -> None:
-    """A frame that was readable when it came and is not now: its layout was withdrawn."""
-    if rejected:
-        raise FrameError(rejected[0].error.reason, f"frame that had waited cannot be decoded: {rejected[0].error}")
