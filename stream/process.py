@@ -150,7 +150,10 @@ async def _serve(worker: Worker, follow: asyncio.Task[None], stopping: asyncio.T
     if worker.refused:
         print(f"stream: {worker.refused}", file=sys.stderr)
     leaving = asyncio.create_task(worker.faust.stop(), name="stop")
-    await asyncio.wait({leaving}, timeout=_STOP_SECONDS)
+    progress = -1
+    while not leaving.done() and worker.progress > progress:  # a large state takes its time
+        progress = worker.progress
+        await asyncio.wait({leaving}, timeout=_STOP_SECONDS)
     if not leaving.done():
         if worker.refused:
             os._exit(Exit.SETTINGS)

@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -42,6 +43,8 @@ _log = logging.getLogger(__name__)
 # Former owners' snapshots are removed this long after a takeover: by then a worker that does not know yet that it lost
 # the partition has been told.
 _FOREIGN_SECONDS = 120.0
+# Of a snapshot, between two looks at the batches that have come: about a megabyte.
+_ENTRIES_AT_ONCE = 5
 
 
 @dataclass(slots=True)
@@ -76,6 +79,8 @@ class Worker:
         self.faust.on_before_shutdown.connect(self._before_shutdown)
         self._owned: dict[int, _Owned] = {}
         self._changing = asyncio.Lock()
+        self._storing = asyncio.Lock()  # one snapshot at a time: each holds a copy of what has changed
+        self.progress = 0  # grows while a snapshot is being stored
         self.refused = ""  # why the stored state cannot be used, a sentence
         self.on_refused = asyncio.Event()
         self.metrics.on_scrape(self._standings)
@@ -150,21 +155,25 @@ class Worker:
         if state.positions == owned.stored_positions:
             owned.stored_at = time.monotonic()
             return
-        entries, manifest = owned.snapshots.take(state)
-        try:
-            # A snapshot must not be ahead of the results that it holds: after a crash nobody would send them.
-            await owned.delivery.flush()
-            await self._store(partition, entries[:-1])
-            await self._store(partition, entries[-1:])
-        except BaseException as error:
-            owned.snapshots.failed(state, manifest)
-            if not isinstance(error, KafkaError):
-                raise
-            _log.warning("snapshot of partition %d was not stored: %r", partition, error)
-            return
-        owned.snapshots.stored(manifest)
+        async with self._storing:
+            draft = owned.snapshots.begin(state)
+            try:
+                # A snapshot must not be ahead of the results that it holds: after a crash nobody would send them.
+                await owned.delivery.flush()
+                entries = draft.entries()
+                while group := list(islice(entries, _ENTRIES_AT_ONCE)):
+                    await self._store(partition, group)
+                    self.progress += 1
+                await self._store(partition, [draft.end()])
+            except BaseException as error:
+                owned.snapshots.failed(state, draft.manifest)
+                if not isinstance(error, KafkaError):
+                    raise
+                _log.warning("snapshot of partition %d was not stored: %r", partition, error)
+                return
+        owned.snapshots.stored(draft.manifest)
         owned.stored_at = time.monotonic()
-        owned.stored_positions = manifest.positions
+        owned.stored_positions = draft.manifest.positions
         if owned.snapshots.foreign and time.monotonic() - owned.since > _FOREIGN_SECONDS:
             await self._store(partition, owned.snapshots.forget_foreign())
 
@@ -196,9 +205,13 @@ class Worker:
     async def _load(self, partitions: list[int], committed: Mapping[TP, int | None]) -> None:
         started = time.monotonic()
         # One partition after another: the log of one and the state of all is what has to fit into memory.
+        restoring, read_bytes = 0.0, 0
         async for partition, records in read_each(connection(self.settings.kafka), self.app.state_topic, partitions):
+            read_bytes += sum(len(record.value or b"") for record in records)
+            restoring -= time.monotonic()
             snapshots = Snapshots(version=self.app.state_version)
             state = self._restore(partition, snapshots, records)
+            restoring += time.monotonic()
             silent = {tp.topic: offset for tp, offset in committed.items() if tp.partition == partition and offset}
             core = Partition(self.app, partition, state, silent)
             now = time.monotonic()
@@ -209,7 +222,14 @@ class Worker:
         rows = sum(len(table) for partition in partitions for table in self._owned[partition].core.state.all())
         spare_the_collector()
         seconds = time.monotonic() - started
-        _log.info("partitions %s: %d rows of state recovered in %.2f s", partitions, rows, seconds)
+        _log.info(
+            "partitions %s: %d rows of state recovered in %.2f s (%.0f MiB read, then %.2f s)",
+            partitions,
+            rows,
+            seconds,
+            read_bytes / 2**20,
+            restoring,
+        )
 
     def _restore(self, partition: int, snapshots: Snapshots, records: list[ConsumerRecord]) -> State | None:
         try:

@@ -12,9 +12,8 @@ the 48 empty. How a column of an older version reads here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any, NamedTuple
+import math
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -51,40 +50,45 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     extras: dict[int, bytes]
 
 
-class Packed(NamedTuple):
-    """A segment for the changelog, and the rows that it holds, freed ones among them."""
+class Frozen:
+    """Rows of a table as they are now, in parts of about SEGMENT_BYTES; the table may go on while parts are written."""
 
-    rows: Rows
-    value: bytes
+    def __init__(self, table: Table, rows: Rows) -> None:
+        held = np.array([table.keys[row] != "" for row in rows.tolist()], dtype=bool)
+        self._freed, self._rows = rows[~held], rows[held]
+        numbers = self._rows.tolist()
+        self._keys = [table.keys[row] for row in numbers]
+        self._fresh = table.fresh
+        self._columns = {name: column[self._rows] for name, column in table.columns.items()}
+        self._extras = {row: _encode(table.extras[row]) for row in numbers if row in table.extras}
+        sizes = np.full(len(numbers), table.row_bytes + 40)
+        if self._extras:
+            sizes += np.array([len(self._extras.get(row, b"")) for row in numbers], dtype=np.intp)
+        part = np.cumsum(sizes) // SEGMENT_BYTES
+        self._cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(numbers)]
 
+    def __len__(self) -> int:
+        """How many parts there are."""
+        return len(self._cuts) - 1 if len(self._rows) or len(self._freed) else 0
 
-def pack(table: Table, rows: Rows) -> Iterator[Packed]:
-    """These rows in segments of about SEGMENT_BYTES."""
-    held = np.array([table.keys[row] != "" for row in rows.tolist()], dtype=bool)
-    freed, rows = rows[~held], rows[held]
-    extras = {row: _encode(table.extras[row]) for row in rows.tolist() if row in table.extras}
-    sizes = np.full(len(rows), table.row_bytes + 40)
-    if extras:
-        sizes += np.array([len(extras.get(row, b"")) for row in rows.tolist()])
-    number = np.cumsum(sizes) // SEGMENT_BYTES
-    cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(rows)]
-    for first, end in pairwise(cuts):
-        part = rows[first:end]
-        if len(part) or len(freed):
-            yield Packed(np.concatenate([part, freed]), _segment(table, part, freed, extras))
-        freed = freed[:0]
+    def rows(self, part: int) -> Rows:
+        """Rows of a part; those that are free go with the first."""
+        rows = self._rows[self._cuts[part] : self._cuts[part + 1]]
+        return rows if part else np.concatenate([rows, self._freed])
 
-
-def _segment(table: Table, rows: Rows, freed: Rows, extras: dict[int, bytes]) -> bytes:
-    return _encode(
-        Segment(
-            rows=rows.astype("<u4").tobytes(),
-            freed=freed.astype("<u4").tobytes(),
-            keys=[table.keys[row] for row in rows.tolist()],
-            columns={name: _column(column[rows], table.fresh[name]) for name, column in table.columns.items()},
-            extras={row: extras[row] for row in rows.tolist() if row in extras},
+    def encode(self, part: int) -> bytes:
+        """A part as a segment."""
+        first, end = self._cuts[part], self._cuts[part + 1]
+        rows, freed = self._rows[first:end], self._freed if part == 0 else self._freed[:0]
+        return _encode(
+            Segment(
+                rows=rows.astype("<u4").tobytes(),
+                freed=freed.astype("<u4").tobytes(),
+                keys=self._keys[first:end],
+                columns={name: _column(column[first:end], self._fresh[name]) for name, column in self._columns.items()},
+                extras={row: self._extras[row] for row in rows.tolist() if row in self._extras},
+            )
         )
-    )
 
 
 def _column(part: npt.NDArray[Any], fresh: npt.NDArray[Any]) -> Column:
@@ -130,7 +134,7 @@ def unpack(value: bytes, table: Table, keys: list[str], *, older: bool) -> Rows:
 
 
 def _dense(column: Column, rows: int) -> npt.NDArray[Any]:
-    dtype, slots = np.dtype(column.dtype), int(np.prod(column.shape, dtype=np.int64))
+    dtype, slots = np.dtype(column.dtype), math.prod(column.shape)
     used = np.frombuffer(column.slots, dtype="<u2")
     data = np.frombuffer(column.data, dtype=dtype).reshape(rows, len(used))
     if len(used) == slots:

@@ -20,38 +20,21 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from stream import snapshot_schema1 as schema1
-from stream.segment import SEGMENT_BYTES, SnapshotError, pack, unpack
-from stream.table import Rows, State, Table, TableSpec
+from stream.book import Book, Place, with_moved
+from stream.segment import Frozen, SnapshotError, unpack
+from stream.table import State, TableSpec
 
 __all__ = ["SCHEMA", "Entry", "Manifest", "SnapshotError", "Snapshots"]
 
 _log = logging.getLogger(__name__)
 SCHEMA = 2
-# Beyond so many segments of a table (and as many as its rows fill), the smallest half of them are put together.
-_SEGMENTS_MAX = 256
 _MANIFEST = b"/manifest"
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """A segment: part `part` of snapshot `number` of `owner`, with so many rows."""
-
-    owner: str
-    number: int
-    part: int
-    rows: int
-
-    @property
-    def key(self) -> bytes:
-        """Of its record."""
-        return f"{self.owner}/{self.number}.{self.part}".encode()
 
 
 class _IncompleteError(SnapshotError):
@@ -87,32 +70,25 @@ class Entry(NamedTuple):
     value: bytes | None
 
 
-@dataclass(slots=True)
-class _Book:
-    """Where the rows of one table are stored. `home` (extent,) is the place of each row in `places`, -1 if in none."""
-
-    places: list[Place] = field(default_factory=list)
-    home: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-
-    def extended(self, extent: int) -> _Book:
-        """A copy for so many rows."""
-        home = np.full(extent, -1, dtype=np.int32)
-        home[: len(self.home)] = self.home[:extent]
-        return _Book(list(self.places), home)
-
-    def counts(self) -> npt.NDArray[np.intp]:
-        """Rows that count in each place, shape (places,)."""
-        return np.bincount(self.home[self.home >= 0], minlength=len(self.places))
-
-    def compacted(self) -> _Book:
-        """The same without places in which no row counts."""
-        used = self.counts() > 0
-        number = np.cumsum(used, dtype=np.int32) - 1
-        home = np.where(self.home >= 0, number[self.home], -1).astype(np.int32) if len(self.places) else self.home
-        return _Book([place for place, is_used in zip(self.places, used.tolist(), strict=True) if is_used], home)
-
-
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class Draft(NamedTuple):
+    """A snapshot that is being written; the state goes on meanwhile."""
+
+    manifest: Manifest
+    dead: list[bytes]
+    parts: list[tuple[Place, Frozen, int]]
+
+    def entries(self) -> Iterator[Entry]:
+        """What comes before the manifest: deletions, then segments, each encoded when it is asked for."""
+        yield from (Entry(key, None) for key in self.dead)
+        for place, frozen, number in self.parts:
+            yield Entry(place.key, frozen.encode(number))
+
+    def end(self) -> Entry:
+        """The manifest: to be written when everything before it is stored."""
+        return Entry(f"{self.manifest.owner}".encode() + _MANIFEST, _encode(self.manifest))
 
 
 class Snapshots:
@@ -128,31 +104,27 @@ class Snapshots:
         self.version = version
         self.number = 0
         self.foreign: set[bytes] = set()  # keys of former owners
-        self._books: dict[str, _Book] = {}
-        self._pending: dict[str, _Book] = {}
+        self._books: dict[str, Book] = {}
+        self._pending: dict[str, Book] = {}
         self._written: list[bytes] = []  # segments of the snapshot under way
         self._dead: set[bytes] = set()  # own segments that no stored manifest names
         self._orphans: set[bytes] = set()  # own segments of snapshots that failed, or may have failed
         self._has_stored = False
 
-    def take(self, state: State) -> tuple[list[Entry], Manifest]:
-        """The records of a snapshot: deletions, segments with changed rows, then the manifest.
-
-        Rows are clean afterwards. Say `stored` or `failed` before the next.
-        """
+    def begin(self, state: State) -> Draft:
+        """A snapshot of the state as it is now. Rows are clean afterwards. Say `stored` or `failed` before the next."""
         self.number += 1
         self._written, self._pending = [], {}
-        entries = [Entry(key, None) for key in sorted(self._dead)]
-        part = 0
+        parts: list[tuple[Place, Frozen, int]] = []
         for name, table in state.tables.items():
-            book = self._books.get(name, _Book()).extended(table.extent)
-            rows = np.flatnonzero(table.dirty[: table.extent])
-            for packed in pack(table, _with_moved(book, rows, table)):
-                place = Place(self.owner, self.number, part, len(packed.rows))
-                part += 1
-                book.home[packed.rows] = len(book.places)
+            book = self._books.get(name, Book()).extended(table.extent)
+            frozen = Frozen(table, with_moved(book, np.flatnonzero(table.dirty[: table.extent]), table))
+            for number in range(len(frozen)):
+                rows = frozen.rows(number)
+                place = Place(self.owner, self.number, len(parts), len(rows))
+                book.home[rows] = len(book.places)
                 book.places.append(place)
-                entries.append(Entry(place.key, packed.value))
+                parts.append((place, frozen, number))
                 self._written.append(place.key)
             self._pending[name] = book.compacted()
             table.dirty[:] = False
@@ -166,8 +138,12 @@ class Snapshots:
             extents={name: table.extent for name, table in state.tables.items()},
             segments={name: book.places for name, book in self._pending.items()},
         )
-        entries.append(Entry(f"{self.owner}".encode() + _MANIFEST, _encode(manifest)))
-        return entries, manifest
+        return Draft(manifest, sorted(self._dead), parts)
+
+    def take(self, state: State) -> tuple[list[Entry], Manifest]:
+        """As `begin`, all at once: the records of a snapshot, its manifest last."""
+        draft = self.begin(state)
+        return [*draft.entries(), draft.end()], draft.manifest
 
     def stored(self, manifest: Manifest) -> None:
         """The snapshot of this manifest is in the changelog, whole."""
@@ -241,7 +217,7 @@ class Snapshots:
     def _restore(self, manifest: Manifest, held: dict[bytes, bytes], specs: dict[str, TableSpec]) -> State:
         state = State.fresh(specs)
         state.positions, state.times_ms = dict(manifest.positions), dict(manifest.times_ms)
-        books: dict[str, _Book] = {}
+        books: dict[str, Book] = {}
         older = manifest.version < self.version
         for name, places in manifest.segments.items():
             if name not in specs:
@@ -250,7 +226,7 @@ class Snapshots:
                 raise SnapshotError(f"a snapshot of this version has a table that it does not know: {name!r}")
             table, extent = state.tables[name], manifest.extents[name]
             table.reserve(extent)
-            keys, book = [""] * extent, _Book(places).extended(extent)
+            keys, book = [""] * extent, Book(places).extended(extent)
             for number, place in enumerate(places):
                 value = held.get(place.key)
                 if value is None:
@@ -272,29 +248,3 @@ def _restore_schema1(value: bytes, held: dict[bytes, bytes], specs: dict[str, Ta
     for table in state.all():
         table.dirty[: table.extent] = True
     return state
-
-
-def _with_moved(book: _Book, changed: Rows, table: Table) -> Rows:
-    """The changed rows, and those that are written again so that little of what is stored is out of date."""
-    home = book.home.copy()
-    home[changed] = -1
-    counts = np.bincount(home[home >= 0], minlength=len(book.places))
-    sizes = np.array([place.rows for place in book.places], dtype=np.intp)
-    moving = np.zeros(len(sizes), dtype=bool)
-    stored = int(sizes[counts > 0].sum()) + len(changed)
-    for number in _emptiest_first(counts, sizes):
-        if stored <= 2 * table.extent:
-            break
-        moving[number] = True
-        stored -= int(sizes[number] - counts[number])
-    kept = np.flatnonzero((counts > 0) & ~moving)
-    if len(kept) > _SEGMENTS_MAX + 2 * table.extent * table.row_bytes // SEGMENT_BYTES:
-        moving[kept[np.argsort(counts[kept], kind="stable")[: len(kept) // 2]]] = True
-    if not moving.any():
-        return changed
-    return np.union1d(changed, np.flatnonzero((home >= 0) & moving[home]))
-
-
-def _emptiest_first(counts: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp]) -> Iterator[int]:
-    used = np.flatnonzero(counts > 0)
-    yield from used[np.argsort(counts[used] / sizes[used], kind="stable")].tolist()

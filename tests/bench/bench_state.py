@@ -37,7 +37,7 @@ from models.contracts.messages import LayoutMessage, encode_json
 from models.contracts.settings import KafkaSettings
 from stream.topics import ensure_topics
 from tests.bench.stream.model import LAYOUT
-from tests.bench.stream.plant import GATEWAY, SITE, Plant
+from tests.bench.stream.plant import FRAME_MS, GATEWAY, SITE, Plant
 from tests.servers import ROOT, Kafka, why_no_kafka
 
 UNITS_MANY, UNITS_FEW = 100_000, 1_000
@@ -108,15 +108,17 @@ class Worker:
 
 
 async def produce(bootstrap: str, plant: Plant, rounds: Iterator[list[bytes]], first: int) -> None:
-    """Put rounds of frames into the log, a minute of its time apart."""
+    """Put rounds of frames into the log, a minute of its time each, units one after another."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=262_144)
     await producer.start()
-    started_ms = int(time.time() * 1000) - 3_600_000
+    started_ms = int(time.time() * 1000) - (plant.rounds + 1) * FRAME_MS
     try:
         for number, frames in enumerate(rounds, first):
-            at_ms = started_ms + number * 1_000
             futures = []
-            for name, partition, frame in zip(plant.names, plant.partition.tolist(), frames, strict=True):
+            for place, (name, partition, frame) in enumerate(
+                zip(plant.names, plant.partition.tolist(), frames, strict=True)
+            ):
+                at_ms = started_ms + number * FRAME_MS + place * FRAME_MS // plant.units
                 futures.append(
                     await producer.send(topics.FRAMES, frame, name.encode(), partition=partition, timestamp_ms=at_ms)
                 )
@@ -166,6 +168,7 @@ async def measure(units: int, rounds: int) -> Cost:
         second = Worker(Path(folder), kafka.bootstrap)
         try:
             rows, seconds = second.recovered()
+            print(second.log.read_text().partition("partitions [")[2].partition("\n")[0], file=sys.stderr)
             began = second.cpu_seconds
             await wait_until_committed(kafka.bootstrap, second)
             spent = second.cpu_seconds - began

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from stream import segment, snapshot
+from stream import book, segment
 from stream.snapshot import Entry, Snapshots
 from stream.table import Columns, State, Table, TableSpec
 from tests.stream.records import difference
@@ -48,8 +48,8 @@ def compacted(log: list[Entry]) -> list[tuple[bytes, bytes | None]]:
 @pytest.fixture(autouse=True)
 def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segment, "SEGMENT_BYTES", 200)
-    monkeypatch.setattr(snapshot, "SEGMENT_BYTES", 200)
-    monkeypatch.setattr(snapshot, "_SEGMENTS_MAX", 4)
+    monkeypatch.setattr(book, "SEGMENT_BYTES", 200)
+    monkeypatch.setattr(book, "_SEGMENTS_MAX", 4)
 
 
 class Owners(RuleBasedStateMachine):
