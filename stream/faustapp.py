@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any, Protocol
 
 import faust
@@ -12,6 +14,11 @@ from stream.settings import StreamSettings
 from stream.transport import Positions, Records, Transport
 
 _EVENTS_QUEUED_MAX = 16
+# While a backlog is worked off, the next batch is always there already. Behind a long one, results, commits, snapshots and
+# signals get a breath, a share of what it took, or they would wait for the end of the backlog.
+_LONG_SECONDS = 0.05
+_BREATH_SHARE = 0.04
+_BREATH_SECONDS_MAX = 0.01
 
 
 class Taker(Positions, Protocol):
@@ -66,10 +73,14 @@ def new_faust(app: StreamApp, settings: StreamSettings, worker: Taker, *, idempo
     @made.agent(topic, name=f"{app.name}.batches")
     async def batches(stream: Any) -> None:
         async for event in stream.noack().events():
+            began = time.monotonic()
             try:
                 await worker.take(event.value)
             finally:
                 event.ack()  # ends the event for Faust; what may be committed is for `Consumer.acknowledge`
+            took = time.monotonic() - began
+            if took > _LONG_SECONDS:
+                await asyncio.sleep(min(_BREATH_SECONDS_MAX, _BREATH_SHARE * took))
 
     return made
 

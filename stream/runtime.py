@@ -25,6 +25,7 @@ from faust.types import TP
 
 from models.contracts.clock import wall_ms
 from stream.app import Decoded, StreamApp
+from stream.closed import expect_closed_connections
 from stream.connection import connection
 from stream.delivery import Delivery, store
 from stream.faustapp import new_faust
@@ -71,6 +72,7 @@ class Worker:
 
     def __init__(self, app: StreamApp, settings: StreamSettings, *, idempotent: bool = True) -> None:
         keep_buffers()
+        expect_closed_connections()
         self.app = app
         self.settings = settings
         self.metrics = Metrics()

@@ -34,6 +34,7 @@ from tests.servers import ROOT, free_port
 from tests.stream.site import Message
 
 _ROUND_SECONDS = 0.25
+_PACE_UNITS = 1000
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,9 @@ async def _pace(account: Account, rig: Rig, size: Size) -> None:
     costs: dict[bool, list[float]] = {False: [], True: []}
     for run in range(2 * size.pace_runs + 1):
         poisoned = run % 2 == 0
-        fleet = LoadFleet(FleetPlan(site=f"pace{run}", units=1000, samples=10, pattern_hours=6))
         shares = Shares(poison=size.poison if poisoned else 0)
-        layout = next(fleet.layout_messages())
-        await rig.site.produce(topics.LAYOUTS, [Message(f"{layout.site}/{layout.unit}", encode_json(layout))])
-        planned = schedule(islice(fleet.frames(), size.pace_frames), 0, shares, run)
-        backlog = [Message(fleet.keys[one.frame.unit].decode(), one.frame.payload, rig.now_ms()) for one in planned]
-        await rig.site.produce(topics.FRAMES, backlog)
-        rate, cost = await work_off(rig, len(backlog))
+        records = await standing_backlog(rig, f"pace{run}", size.pace_frames, shares, run)
+        rate, cost = await work_off(rig, records)
         if run:  # the first one warms up
             rates[poisoned].append(rate)
             costs[poisoned].append(cost)
@@ -156,25 +152,41 @@ async def _pace(account: Account, rig: Rig, size: Size) -> None:
     )
 
 
+async def standing_backlog(rig: Rig, site: str, frames: int, shares: Shares, seed: int) -> int:
+    """Put frames of 1,000 units into the log, each unit's a second apart by the log's time; how many records they are."""
+    fleet = LoadFleet(FleetPlan(site=site, units=_PACE_UNITS, samples=10, pattern_hours=6))
+    layout = next(fleet.layout_messages())
+    await rig.site.produce(topics.LAYOUTS, [Message(f"{layout.site}/{layout.unit}", encode_json(layout))])
+    start_at_ms = rig.now_ms()
+    backlog = [
+        Message(fleet.keys[one.frame.unit].decode(), one.frame.payload, start_at_ms + round(one.at_seconds * 1000))
+        for one in schedule(islice(fleet.frames(), frames), _PACE_UNITS, shares, seed)
+    ]
+    rig.go_ahead(backlog[-1].at_ms or 0)
+    await rig.site.produce(topics.FRAMES, backlog)
+    return len(backlog)
+
+
 async def work_off(rig: Rig, records: int) -> tuple[float, float]:
-    """A worker works off a backlog: records a second between a tenth and nine tenths of it, and CPU seconds a record."""
-    port = free_port()
-    at: list[tuple[float, float, float]] = []
+    """A worker works off a backlog: records a second since it began, and CPU seconds a record."""
+    port, recovered = free_port(), rig.recoveries() + 1
     async with rig.site.worker(f"[metrics]\nport = {port}\n") as process:
         watched = psutil.Process(process.pid)
-        done = 0.0
-        while done < records:
-            await asyncio.sleep(0.05)
-            done = await asyncio.to_thread(stored_records, port)
-            times = watched.cpu_times()
-            at.append((time.monotonic(), done, times.user + times.system))
+        await rig.recovered(recovered)
+        began, before = time.monotonic(), _cpu_seconds(watched)
+
+        async def is_done() -> bool:
+            return await asyncio.to_thread(stored_records, port) >= records
+
+        await rig.until(is_done, "the backlog is worked off", 600)
+        seconds, cpu_seconds = time.monotonic() - began, _cpu_seconds(watched) - before
         await rig.settle()
-    first = next(one for one in at if one[1] >= 0.1 * records)
-    last = next(one for one in at if one[1] >= 0.9 * records)
-    if first[1] == last[1]:
-        raise AssertionError("the backlog was worked off between two looks; make it longer")
-    count = last[1] - first[1]
-    return count / (last[0] - first[0]), (last[2] - first[2]) / count
+    return records / seconds, cpu_seconds / records
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def stored_records(port: int) -> float:

@@ -9,20 +9,16 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 import psutil
 
-from models.contracts import topics
-from models.contracts.messages import encode_json
-from simulators.load.fleet import FleetPlan, LoadFleet
+from simulators.load.disorder import Shares
 from tests.faults.account import Account
-from tests.faults.stream.poison import stored_records, work_off
+from tests.faults.stream.poison import standing_backlog, stored_records, work_off
 from tests.faults.stream.rig import Rig
 from tests.servers import ROOT, free_port
-from tests.stream.site import Message
 
 _UNITS = 1000
 _LOOK_SECONDS = 2.0
@@ -33,7 +29,7 @@ class Size:
     """How long."""
 
     seconds: float = 30.0
-    capacity_frames: int = 5_000
+    capacity_frames: int = 20_000
 
 
 FULL = Size(seconds=600.0, capacity_frames=40_000)
@@ -67,14 +63,8 @@ async def soak(rig: Rig, size: Size) -> Account:
 
 async def _capacity(rig: Rig, frames: int) -> float:
     """Frames a second that one worker makes of a standing backlog."""
-    fleet = LoadFleet(FleetPlan(site="f39capacity", units=_UNITS, samples=10, pattern_hours=6))
-    layout = next(fleet.layout_messages())
-    await rig.site.produce(topics.LAYOUTS, [Message(f"{layout.site}/{layout.unit}", encode_json(layout))])
-    backlog = [
-        Message(fleet.keys[one.unit].decode(), one.payload, rig.now_ms()) for one in islice(fleet.frames(), frames)
-    ]
-    await rig.site.produce(topics.FRAMES, backlog)
-    return (await work_off(rig, len(backlog)))[0]
+    records = await standing_backlog(rig, "f39capacity", frames, Shares(), 0)
+    return (await work_off(rig, records))[0]
 
 
 async def _watch(
