@@ -39,6 +39,8 @@ class FaultKafka(Kafka):
         if "group.min.session" not in config.read_text():
             with config.open("a") as file:
                 file.write("group.min.session.timeout.ms=1000\nlog.message.timestamp.after.max.ms=864000000\n")
+                # A broker that was killed is registered until its session ends, and comes back only then.
+                file.write("broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n")
         return words
 
     def ready(self) -> bool:
