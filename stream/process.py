@@ -46,7 +46,7 @@ class _NotAgainAndAgain(logging.Filter):
 
 def run_hvac(settings: StreamSettings) -> int:
     """Run a worker of the HVAC app until a signal ends it; the exit code."""
-    _use_uvloop()
+    use_uvloop()
     for handler in logging.getLogger().handlers:
         handler.addFilter(_NotAgainAndAgain())
     return asyncio.run(_run_hvac(settings))
@@ -81,7 +81,8 @@ def _kafka_failed(settings: StreamSettings, error: KafkaError) -> int:
     return Exit.NETWORK
 
 
-def _use_uvloop() -> None:
+def use_uvloop() -> None:
+    """Loops of this process, that of Faust's consumer thread too, are uvloop's where it is installed."""
     try:
         import uvloop
     except ImportError:

@@ -7,6 +7,7 @@ import signal
 
 from models.contracts.settings import KafkaSettings
 from stream.app import StreamApp
+from stream.process import use_uvloop
 from stream.runtime import Worker
 from stream.settings import ReadSettings, StateSettings, StreamSettings
 from tests.bench.stream import model
@@ -45,11 +46,10 @@ async def serve(app: StreamApp, settings: StreamSettings) -> None:
 
 def main() -> None:
     """Run."""
-    import uvloop
-
+    use_uvloop()
     told = contract()
     app = stream_app(model.load(), told.source, told.alerts, *topics_of(told.group))
-    uvloop.run(serve(app, settings_of(told)))
+    asyncio.run(serve(app, settings_of(told)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from models.contracts import topics
 from models.contracts.messages import LayoutMessage, encode_json
 from stream.app import Batch, Input, Output, StreamApp
 from stream.hvac.app import hvac, load_monitor
+from stream.process import use_uvloop
 from stream.settings import StreamSettings
 from stream.table import State
 from tests.bench.stream import model
@@ -47,11 +49,10 @@ def renamed(app: StreamApp, told: Contract) -> StreamApp:
 
 def main() -> None:
     """Run."""
-    import uvloop
-
+    use_uvloop()
     told = contract()
     settings: StreamSettings = settings_of(told)
-    uvloop.run(serve(renamed(hvac(settings, load_monitor(settings)), told), settings))
+    asyncio.run(serve(renamed(hvac(settings, load_monitor(settings)), told), settings))
 
 
 if __name__ == "__main__":
